@@ -1,0 +1,79 @@
+"""The public door: all that a plugin author may import. Imports numpy and nothing else of automl."""
+
+from automl.contract.arrays import AnyArray, BoolArray, CodeArray, FloatArray, IntArray, Matrix
+from automl.contract.context import Estimate, Facts, FitContext, FitInfo, Resources
+from automl.contract.encoder import EncoderPlugin
+from automl.contract.errors import (
+    ArtifactError,
+    AutoMLError,
+    DataError,
+    ExecutionError,
+    NothingFitted,
+    OptionError,
+    PluginError,
+    SpaceError,
+)
+from automl.contract.metric import Combiner, Metric
+from automl.contract.model import ModelPlugin
+from automl.contract.persist import read_state, write_state
+from automl.contract.plugin import Plugin
+from automl.contract.predictions import ADDITIVE, ArrayPredictions, Predictions, widen
+from automl.contract.problem import Batch, Finding, Fold, FoldPlan, Problem, Request, Truth
+from automl.contract.space import Choice, Float, Int, Knob, Params, SearchSpace, Start
+from automl.contract.table import KINDS, Column, Kind, Table
+from automl.contract.task import Example, TaskPlugin, role_column, with_metric
+
+__all__ = [
+    "ADDITIVE",
+    "KINDS",
+    "AnyArray",
+    "ArrayPredictions",
+    "ArtifactError",
+    "AutoMLError",
+    "Batch",
+    "BoolArray",
+    "Choice",
+    "CodeArray",
+    "Column",
+    "Combiner",
+    "DataError",
+    "EncoderPlugin",
+    "Estimate",
+    "Example",
+    "ExecutionError",
+    "Facts",
+    "Finding",
+    "FitContext",
+    "FitInfo",
+    "Float",
+    "FloatArray",
+    "Fold",
+    "FoldPlan",
+    "Int",
+    "IntArray",
+    "Kind",
+    "Knob",
+    "Matrix",
+    "Metric",
+    "ModelPlugin",
+    "NothingFitted",
+    "OptionError",
+    "Params",
+    "Plugin",
+    "PluginError",
+    "Predictions",
+    "Problem",
+    "Request",
+    "Resources",
+    "SearchSpace",
+    "SpaceError",
+    "Start",
+    "Table",
+    "TaskPlugin",
+    "Truth",
+    "read_state",
+    "role_column",
+    "widen",
+    "with_metric",
+    "write_state",
+]

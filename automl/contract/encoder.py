@@ -1,0 +1,47 @@
+"""The encoder contract (entry point group ``automl.encoders``): columns in, a float32 matrix out."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar
+
+from automl.contract.arrays import AnyArray
+from automl.contract.context import FitContext
+from automl.contract.plugin import Plugin
+from automl.contract.table import Column, Table
+
+
+class EncoderPlugin(Plugin, ABC):
+    """Turns some columns of a table into a (n_rows, d) float32 matrix, dense or scipy CSR.
+
+    Class attributes beside those of `Plugin`:
+        kinds: the column kinds it understands.
+        default_for: views for which the engine uses it when a model names no encoders.
+        priority: the higher goes first among defaults.
+        stateless: `transform` needs no fit, so results are shared between folds.
+        uses_target: `fit_transform` looks at y; what it returns for the training rows must then be out-of-fold.
+        missing: its output may contain NaN.
+    """
+
+    kinds: ClassVar[tuple[str, ...]] = ()
+    default_for: ClassVar[tuple[str, ...]] = ()
+    priority: ClassVar[int] = 0
+    stateless: ClassVar[bool] = False
+    uses_target: ClassVar[bool] = False
+    missing: ClassVar[bool] = False
+
+    @classmethod
+    def accepts(cls, column: Column, params: dict[str, Any]) -> bool:
+        """Does it want this column? Each column goes to the first encoder of a chain that accepts it."""
+        return column.kind in cls.kinds
+
+    @abstractmethod
+    def fit_transform(self, columns: Table, y: AnyArray | None, ctx: FitContext) -> Any:
+        """Learn from training rows and return their (n_rows, d) float32 matrix.
+
+        y: int64 codes (class_proba), float64 (real), or None.
+        """
+
+    @abstractmethod
+    def transform(self, columns: Table) -> Any:
+        """(n_rows, d) float32 for other rows; the number and order of columns is that of `fit_transform`."""

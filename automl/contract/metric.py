@@ -1,0 +1,111 @@
+"""Metrics and combiners: how predictions are scored, and how several become one."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from automl.contract.arrays import FloatArray
+from automl.contract.persist import read_state, write_state
+from automl.contract.predictions import Predictions
+from automl.contract.problem import Request, Truth
+
+
+class Metric(ABC):
+    """A figure of merit. `greater_is_better` says which way; `score` is always higher-is-better.
+
+    Attributes:
+        name: unique within its task.
+        greater_is_better: direction of `__call__`.
+        decides: what the metric looks at: ``"values"`` as they are or ``"labels"`` after a decision (binary tasks then
+            tune their threshold for it).
+    """
+
+    name: str = ""
+    greater_is_better: bool = True
+    decides: str = "values"
+
+    @abstractmethod
+    def __call__(self, truth: Truth | None, predictions: Predictions, request: Request) -> float:
+        """The metric in its own direction."""
+
+    def per_unit(self, truth: Truth | None, predictions: Predictions, request: Request) -> FloatArray | None:
+        """(u,) contributions in the metric's own direction, when it is a (transformed) mean over units; else None."""
+        return None
+
+    def aggregate(self, values: Sequence[float], sizes: Sequence[int]) -> float:
+        """One figure for several folds of `sizes` units; the mean weighted by size by default."""
+        return float(np.average(values, weights=sizes))
+
+    def score(self, truth: Truth | None, predictions: Predictions, request: Request) -> float:
+        """The metric, negated if lower is better."""
+        return self.signed(self(truth, predictions, request))
+
+    def signed(self, value: float) -> float:
+        """A value of this metric as a higher-is-better score; its own inverse."""
+        return value if self.greater_is_better else -value
+
+
+class Combiner(ABC):
+    """Several models' predictions become one. Ships only when its cross-fitted gain over the best single is real.
+
+    Attributes:
+        name: for the leaderboard.
+    """
+
+    name: ClassVar[str] = ""
+
+    @abstractmethod
+    def fit(
+        self,
+        members: Sequence[Sequence[Predictions]],
+        truths: Sequence[Truth | None],
+        requests: Sequence[Request],
+        metric: Metric,
+        seed: int,
+    ) -> Self:
+        """Learn how to combine.
+
+        Args:
+            members: ``members[m][f]`` are model m's predictions for the units of fold f that it did not learn from.
+            truths: ``truths[f]``, aligned with them.
+            requests: ``requests[f]``, aligned with them.
+            metric: what to improve.
+            seed: for everything random.
+        """
+
+    @abstractmethod
+    def apply(self, members: Sequence[Predictions], request: Request) -> Predictions:
+        """The combined predictions of all members, in the order they were fitted in."""
+
+    @abstractmethod
+    def weights(self) -> FloatArray:
+        """(n_members,) shares that sum to 1; a member with share 0 is not needed by `apply` and may be left out."""
+
+    def without(self, keep: Sequence[int]) -> Self:
+        """The fitted combiner over the members at positions `keep` only; all dropped ones have share 0."""
+        raise NotImplementedError(f"combiner {self.name!r} cannot drop members")
+
+    def state(self) -> Mapping[str, Any]:
+        """What `from_state` needs: JSON values and numpy arrays."""
+        return dict(vars(self))
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> Self:
+        """The fitted combiner that `state` came from."""
+        self = cls.__new__(cls)
+        self.__dict__.update(state)
+        return self
+
+    def save(self, folder: Path) -> None:
+        """Write to a folder, without code."""
+        write_state(folder, self.state())
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what `save` wrote."""
+        return cls.from_state(read_state(folder))

@@ -1,0 +1,74 @@
+"""The model contract (entry point group ``automl.models``): learn from a batch, predict for a request."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from automl.contract.arrays import AnyArray
+from automl.contract.context import Estimate, Facts, FitContext, FitInfo, Resources
+from automl.contract.plugin import Plugin
+from automl.contract.predictions import Predictions
+from automl.contract.problem import Batch, Request
+
+
+class ModelPlugin(Plugin, ABC):
+    """A model. The smallest one has `name`, `produces`, `fit` and `predict`.
+
+    Class attributes beside those of `Plugin`:
+        produces: the prediction kind, or several (``ctx.kind`` then says which one is wanted).
+        view: ``"matrix"`` (dense float32 with every encoder applied, missing imputed), ``"columns"`` (a `Table` of typed
+            columns, category codes, missing as missing), or a view that a task offers.
+        kinds: for ``columns``, the column kinds it takes as they are; columns of other kinds reach it encoded as numeric.
+        encoders: encoder names tried in this order for each column; empty takes the engine's default for the view.
+        handles_missing: the matrix may contain NaN.
+        handles_weight: sample weights are used; others are fitted without them and the leaderboard says so.
+        sparse: the matrix may be a scipy CSR matrix.
+        baseline: True for simple models that run first.
+        family: groups models on the leaderboard; the name by default.
+        truncatable: the fit watches ``ctx.time_left()`` and returns early with what it has.
+    """
+
+    produces: ClassVar[str | tuple[str, ...]] = ()
+    view: ClassVar[str] = "matrix"
+    kinds: ClassVar[tuple[str, ...]] = ("numeric", "category")
+    encoders: ClassVar[tuple[str, ...]] = ()
+    handles_missing: ClassVar[bool] = False
+    handles_weight: ClassVar[bool] = False
+    sparse: ClassVar[bool] = False
+    baseline: ClassVar[bool] = False
+    family: ClassVar[str] = ""
+    truncatable: ClassVar[bool] = False
+
+    @abstractmethod
+    def fit(self, train: Batch, valid: Batch | None, ctx: FitContext) -> FitInfo | None:
+        """Learn from `train`.
+
+        `valid` may be used to stop early, never to learn from; it is None for a refit on all rows. Inputs may be
+        read-only. What is set on `self` here is what gets saved.
+        """
+
+    @abstractmethod
+    def predict(self, request: Request) -> Predictions | AnyArray:
+        """One prediction per unit, each independent of the others in the request.
+
+        class_proba: (n_units, n_outputs) probabilities in code order (`widen` helps). real: (n_units,) or
+        (n_units, n_outputs). Other kinds: the task's own container. Shape and finiteness are checked by the engine.
+        """
+
+    @classmethod
+    def resources(cls, facts: Facts, params: Mapping[str, Any]) -> Sequence[Resources]:
+        """What one fit may occupy, best first; the engine takes the first that it can offer."""
+        return (Resources(),)
+
+    @classmethod
+    def estimate(cls, facts: Facts, params: Mapping[str, Any]) -> Estimate:
+        """What one fit is expected to cost; a rough figure is enough, it is corrected by measurement."""
+        cells = facts.n_rows * max(1, facts.n_features) * max(1, facts.n_outputs)
+        return Estimate(seconds=0.05 + 1e-6 * cells, memory=8 * cells)
+
+    @classmethod
+    def kinds_produced(cls) -> tuple[str, ...]:
+        """`produces` as a tuple."""
+        return (cls.produces,) if isinstance(cls.produces, str) else tuple(cls.produces)

@@ -1,0 +1,142 @@
+"""Saving state without code: JSON for scalars and lists, safetensors for arrays, skops for scikit-learn parts.
+
+A folder written here holds ``state.json`` and, when needed, ``arrays.safetensors`` and ``<name>.skops``.
+Nothing in it is a pickle, and reading it builds no type that the reading class did not declare itself.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from automl.contract.errors import ArtifactError
+
+_STATE, _ARRAYS = "state.json", "arrays.safetensors"
+
+
+def write_state(folder: Path, state: Mapping[str, Any]) -> None:
+    """Write named values: JSON values, numpy arrays (also in dicts and lists) and scikit-learn estimators.
+
+    Raises ArtifactError naming the first value that is none of these.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    arrays: dict[str, Any] = {}
+    plain: dict[str, Any] = {}
+    for name, value in state.items():
+        if _is_estimator(value):
+            plain[name] = {"__skops__": _write_estimator(folder, name, value)}
+        else:
+            plain[name] = _plain(value, name, arrays)
+    (folder / _STATE).write_text(json.dumps(plain), encoding="utf-8")
+    if arrays:
+        from safetensors.numpy import save_file
+
+        save_file(arrays, folder / _ARRAYS)
+
+
+def read_state(folder: Path, trusted_types: Sequence[str] = ()) -> dict[str, Any]:
+    """Read what `write_state` wrote.
+
+    Args:
+        folder: where it was written.
+        trusted_types: full names of the types a scikit-learn part may contain beyond skops' own safe list; given by
+            the reading class, never taken from the folder.
+
+    Raises ArtifactError when a file is missing, damaged or holds a type that is not trusted.
+    """
+    try:
+        plain = json.loads((folder / _STATE).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ArtifactError(f"cannot read {folder / _STATE}: {error}; the saved model is incomplete") from error
+    arrays: dict[str, Any] = {}
+    if (folder / _ARRAYS).exists():
+        from safetensors.numpy import load_file
+
+        arrays = load_file(folder / _ARRAYS)
+    out: dict[str, Any] = {}
+    for name, value in plain.items():
+        if isinstance(value, dict) and "__skops__" in value:
+            out[name] = _read_estimator(folder / value["__skops__"], trusted_types)
+        else:
+            out[name] = _rich(value, arrays)
+    return out
+
+
+def _plain(value: Any, path: str, arrays: dict[str, Any]) -> Any:
+    """A JSON value that stands for `value`; arrays are put aside under `path`."""
+    if isinstance(value, np.ndarray):
+        if value.dtype.kind in "OSU":
+            return {"__list__": [_plain(v, f"{path}.{i}", arrays) for i, v in enumerate(value.tolist())]}
+        arrays[path] = np.ascontiguousarray(value)
+        return {"__array__": path}
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return {"__float__": repr(value)}
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, tuple):
+        return {"__tuple__": [_plain(v, f"{path}.{i}", arrays) for i, v in enumerate(value)]}
+    if isinstance(value, list):
+        return [_plain(v, f"{path}.{i}", arrays) for i, v in enumerate(value)]
+    if isinstance(value, Mapping):
+        pairs = [
+            [_plain(k, f"{path}.k{i}", arrays), _plain(v, f"{path}.{i}", arrays)]
+            for i, (k, v) in enumerate(value.items())
+        ]
+        return {"__dict__": pairs}
+    raise ArtifactError(
+        f"{path!r} is a {type(value).__module__}.{type(value).__qualname__}, which is not saved by default: keep JSON "
+        "values, numpy arrays or scikit-learn estimators as attributes, or write your own save and load"
+    )
+
+
+def _rich(value: Any, arrays: Mapping[str, Any]) -> Any:
+    """The value that `_plain` wrote down."""
+    if isinstance(value, list):
+        return [_rich(v, arrays) for v in value]
+    if not isinstance(value, dict):
+        return value
+    (tag, inner), *_ = value.items()
+    if tag == "__array__":
+        return arrays[inner]
+    if tag == "__float__":
+        return float(inner)
+    if tag == "__tuple__":
+        return tuple(_rich(v, arrays) for v in inner)
+    if tag == "__list__":
+        out = np.empty(len(inner), dtype=object)
+        out[:] = [_rich(v, arrays) for v in inner]
+        return out
+    if tag == "__dict__":
+        return {_rich(k, arrays): _rich(v, arrays) for k, v in inner}
+    raise ArtifactError(f"state.json holds an unknown mark {tag!r}; it was written by a newer version")
+
+
+def _is_estimator(value: Any) -> bool:
+    return hasattr(value, "get_params") and hasattr(value, "fit") and not isinstance(value, type)
+
+
+def _write_estimator(folder: Path, name: str, value: Any) -> str:
+    import skops.io
+
+    file = f"{name}.skops"
+    skops.io.dump(value, folder / file)
+    return file
+
+
+def _read_estimator(file: Path, trusted_types: Sequence[str]) -> Any:
+    import skops.io
+
+    unknown = set(skops.io.get_untrusted_types(file=file)) - set(trusted_types)
+    if unknown:
+        raise ArtifactError(
+            f"{file.name} holds types that its plugin does not trust: {sorted(unknown)}; add them to the plugin's "
+            "trusted_types if they come from its own libraries"
+        )
+    return skops.io.load(file, trusted=list(trusted_types))

@@ -1,0 +1,138 @@
+"""Search spaces as values: knobs, a default point per task, and ordered start points (the portfolio)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from automl.contract.errors import SpaceError
+
+Params = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Float:
+    """A real knob in [low, high]; `log` searches its logarithm; `step` makes it discrete."""
+
+    low: float
+    high: float
+    log: bool = False
+    step: float | None = None
+    when: Mapping[str, Any] = field(default_factory=dict)
+
+    def holds(self, value: Any) -> bool:
+        """Is the value a legal setting?"""
+        ok = isinstance(value, int | float) and not isinstance(value, bool)
+        return ok and math.isfinite(value) and self.low <= value <= self.high
+
+
+@dataclass(frozen=True)
+class Int:
+    """A whole-number knob in [low, high], both included."""
+
+    low: int
+    high: int
+    log: bool = False
+    step: int = 1
+    when: Mapping[str, Any] = field(default_factory=dict)
+
+    def holds(self, value: Any) -> bool:
+        """Is the value a legal setting?"""
+        return isinstance(value, int) and not isinstance(value, bool) and self.low <= value <= self.high
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A knob with a few JSON-able options."""
+
+    options: tuple[Any, ...]
+    when: Mapping[str, Any] = field(default_factory=dict)
+
+    def holds(self, value: Any) -> bool:
+        """Is the value a legal setting?"""
+        return any(type(value) is type(option) and value == option for option in self.options)
+
+
+Knob = Float | Int | Choice
+
+
+@dataclass(frozen=True)
+class Start:
+    """One point of a portfolio.
+
+    Attributes:
+        id: short name, unique in its space.
+        params: settings that differ from the default.
+        regime: where it applies: ``rows = [low, high]``, ``tasks = [names]``; empty applies everywhere.
+        source: where the numbers come from.
+    """
+
+    id: str
+    params: Mapping[str, Any]
+    regime: Mapping[str, Any] = field(default_factory=dict)
+    source: str = ""
+
+    def applies(self, n_rows: int, task: str) -> bool:
+        """Does this point belong to a problem of `n_rows` training rows and this task?"""
+        low, high = self.regime.get("rows", (0, math.inf))
+        return low <= n_rows <= high and task in self.regime.get("tasks", (task,))
+
+
+@dataclass(frozen=True)
+class SearchSpace:
+    """Knobs, the default point, what the default is for some tasks, and the portfolio.
+
+    A knob with ``when={"other": value}`` (or a tuple of values) exists only where the other knob has that value.
+    """
+
+    knobs: Mapping[str, Knob] = field(default_factory=dict)
+    default: Mapping[str, Any] = field(default_factory=dict)
+    default_for: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    starts: tuple[Start, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name, knob in self.knobs.items():
+            if name not in self.default:
+                raise SpaceError(f"knob {name!r} has no default; give it one in `default`")
+            _check_knob(name, knob, self.knobs)
+            if not knob.holds(self.default[name]):
+                raise SpaceError(f"the default of {name!r} is {self.default[name]!r}, outside {knob}")
+        ids = [start.id for start in self.starts]
+        if len(set(ids)) < len(ids):
+            raise SpaceError(f"two start points share an id: {sorted(i for i in ids if ids.count(i) > 1)}")
+
+    def point(self, task: str, params: Mapping[str, Any] | None = None) -> Params:
+        """The full settings: the default for this task, updated by `params`."""
+        return {**self.default, **self.default_for.get(task, {}), **(params or {})}
+
+    def portfolio(self, task: str, n_rows: int) -> list[Params]:
+        """Default first, then the start points that apply, in file order, without repeats."""
+        points = [self.point(task)]
+        for start in self.starts:
+            point = self.point(task, start.params)
+            if start.applies(n_rows, task) and point not in points:
+                points.append(point)
+        return points
+
+    def active(self, name: str, params: Mapping[str, Any]) -> bool:
+        """Does this knob exist, given the other settings?"""
+        for other, wanted in self.knobs[name].when.items():
+            options = wanted if isinstance(wanted, tuple | list) else (wanted,)
+            if params.get(other) not in options:
+                return False
+        return True
+
+
+def _check_knob(name: str, knob: Knob, knobs: Mapping[str, Knob]) -> None:
+    if isinstance(knob, Choice):
+        if not knob.options:
+            raise SpaceError(f"knob {name!r} has no options")
+    elif not knob.low <= knob.high:
+        raise SpaceError(f"knob {name!r} has low {knob.low} above high {knob.high}")
+    elif knob.log and knob.low <= 0:
+        raise SpaceError(f"knob {name!r} is logarithmic and reaches {knob.low}; its low must be above 0")
+    unknown = set(knob.when) - set(knobs)
+    if unknown:
+        raise SpaceError(f"knob {name!r} depends on {sorted(unknown)}, which are no knobs of this space")

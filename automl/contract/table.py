@@ -1,0 +1,130 @@
+"""The canonical table: typed columns with safe names, whatever container the data came in.
+
+kind        values                                   missing
+numeric     float64 (n,)                             NaN
+category    int32 codes (n,), levels beside them     -1
+datetime    float64 (n,), UTC seconds since 1970     NaN
+text        object (n,) of str                       None
+image       object (n,) of str paths or bytes        None
+object      object (n,), anything                    None   (only in a column whose role a task claims)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+
+from automl.contract.arrays import AnyArray, Matrix
+
+Kind = Literal["numeric", "category", "datetime", "text", "image", "object"]
+KINDS: tuple[Kind, ...] = ("numeric", "category", "datetime", "text", "image", "object")
+
+
+@dataclass(frozen=True)
+class Column:
+    """One typed column.
+
+    Attributes:
+        name: internal name (``f0``, ``f1`` …), safe for every library.
+        label: the caller's own name for it, any hashable.
+        kind: which row of the module's table its values follow.
+        values: (n_rows,) array, read-only.
+        levels: for ``category``, the original values in code order; else empty.
+        origin: the dtype the values had ("int64", "bool", "str" …), so that labels can be given back as they came.
+    """
+
+    name: str
+    label: Any
+    kind: Kind
+    values: AnyArray
+    levels: tuple[Any, ...] = ()
+    origin: str = ""
+
+    def __post_init__(self) -> None:
+        self.values.flags.writeable = False
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def take(self, rows: AnyArray) -> Column:
+        """The same column over some rows, in the order given."""
+        return replace(self, values=self.values[rows])
+
+    def missing(self) -> AnyArray:
+        """(n_rows,) booleans: True where the value is missing."""
+        if self.kind == "category":
+            return np.asarray(self.values < 0)
+        if self.kind in ("numeric", "datetime"):
+            return np.isnan(self.values)
+        return np.array([value is None for value in self.values], dtype=bool)
+
+
+@dataclass(frozen=True)
+class Table:
+    """Typed columns of equal length. The ``columns`` view hands one of these to a model, features only."""
+
+    columns: tuple[Column, ...]
+    n_rows: int
+
+    def __len__(self) -> int:
+        return self.n_rows
+
+    def __iter__(self) -> Iterator[Column]:
+        return iter(self.columns)
+
+    def __getitem__(self, name: str) -> Column:
+        """The column with this internal name. Raises KeyError."""
+        for column in self.columns:
+            if column.name == name:
+                return column
+        raise KeyError(f"no column {name!r} in this table; it has {self.names[:10]}")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Internal names, in order."""
+        return tuple(column.name for column in self.columns)
+
+    def labelled(self, label: Any) -> Column:
+        """The column that the caller called ``label``. Raises KeyError."""
+        for column in self.columns:
+            if type(column.label) is type(label) and column.label == label:
+                return column
+        raise KeyError(f"no column called {label!r}")
+
+    def take(self, rows: AnyArray) -> Table:
+        """The same columns over some rows (int64 positions or booleans), in the order given."""
+        index = np.flatnonzero(rows) if rows.dtype == np.bool_ else rows
+        return Table(tuple(column.take(index) for column in self.columns), len(index))
+
+    def select(self, names: Sequence[str]) -> Table:
+        """Some columns, in the order given."""
+        return Table(tuple(self[name] for name in names), self.n_rows)
+
+    def of_kind(self, kinds: Iterable[str]) -> Table:
+        """The columns of these kinds, in table order."""
+        wanted = set(kinds)
+        return Table(tuple(column for column in self.columns if column.kind in wanted), self.n_rows)
+
+    def matrix(self) -> Matrix:
+        """(n_rows, n_columns) float32 of the numeric, category and datetime columns.
+
+        Category codes become numbers and missing becomes NaN, as tree boosters with native categories expect.
+        Raises TypeError when a column of another kind is among them.
+        """
+        out = np.empty((self.n_rows, len(self.columns)), dtype=np.float32, order="F")
+        for position, column in enumerate(self.columns):
+            if column.kind not in ("numeric", "category", "datetime"):
+                raise TypeError(
+                    f"column {column.label!r} is {column.kind}: a matrix takes numbers, categories and dates"
+                )
+            out[:, position] = column.values
+            if column.kind == "category":
+                out[column.values < 0, position] = np.nan
+        return out
+
+    def categorical(self) -> tuple[int, ...]:
+        """Positions of the category columns."""
+        return tuple(i for i, column in enumerate(self.columns) if column.kind == "category")

@@ -1,0 +1,48 @@
+"""The one interface behind which inline, local processes and Ray hide."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from automl.execution.job import Dataset, Event, Job
+
+
+@dataclass(frozen=True)
+class Capacity:
+    """`slots`: jobs that can run at once. `busy`: jobs submitted and not ended. `gpus`: devices in all."""
+
+    slots: int
+    busy: int
+    gpus: float = 0.0
+
+
+class Executor(Protocol):
+    """Runs jobs somewhere. Not thread-safe: one driver thread owns it.
+
+    `isolates` says whether a job's crash, hang or memory hunger can be survived; only then are ``hard_seconds``,
+    ``memory`` and `kill` honoured.
+    """
+
+    isolates: bool
+
+    def start(self) -> None:
+        """Begin to warm up workers; returns at once. Calling it is optional."""
+
+    def open(self, dataset: Dataset) -> None:
+        """Share the data with all workers, once, before the first job. Returns without waiting for workers."""
+
+    def submit(self, job: Job) -> None:
+        """Queue a job. Raises ExecutionError when its resources can never be had here."""
+
+    def wait(self, timeout: float) -> list[Event]:
+        """Events since the last call, after at most `timeout` seconds; sooner when there is one. May be empty."""
+
+    def kill(self, job: int) -> None:
+        """End a job hard; its event is ``timeout``. Unknown or ended jobs are ignored."""
+
+    def capacity(self) -> Capacity:
+        """How much can run."""
+
+    def close(self) -> None:
+        """End all workers, hard, within a second; no process, file or shared memory is left. May be called twice."""
