@@ -18,9 +18,9 @@ class ModelPlugin(Plugin, ABC):
 
     Class attributes beside those of `Plugin`:
         produces: the prediction kind, or several (``ctx.kind`` then says which one is wanted).
-        view: ``"matrix"`` (dense float32 with every encoder applied, missing imputed), ``"columns"`` (a `Table` of typed
-            columns, category codes, missing as missing), or a view that a task offers.
-        kinds: for ``columns``, the column kinds it takes as they are; columns of other kinds reach it encoded as numeric.
+        view: ``"matrix"`` (dense float32 with every encoder applied, missing imputed), ``"columns"`` (a `Table` of
+            typed columns, category codes, missing as missing), or a view that a task offers.
+        kinds: for ``columns``, the column kinds it takes as they are; columns of other kinds come encoded as numeric.
         encoders: encoder names tried in this order for each column; empty takes the engine's default for the view.
         handles_missing: the matrix may contain NaN.
         handles_weight: sample weights are used; others are fitted without them and the leaderboard says so.

@@ -44,7 +44,9 @@ class Column:
     origin: str = ""
 
     def __post_init__(self) -> None:
-        self.values.flags.writeable = False
+        values = self.values.view()
+        values.flags.writeable = False
+        object.__setattr__(self, "values", values)
 
     def __len__(self) -> int:
         return len(self.values)
@@ -117,9 +119,7 @@ class Table:
         out = np.empty((self.n_rows, len(self.columns)), dtype=np.float32, order="F")
         for position, column in enumerate(self.columns):
             if column.kind not in ("numeric", "category", "datetime"):
-                raise TypeError(
-                    f"column {column.label!r} is {column.kind}: a matrix takes numbers, categories and dates"
-                )
+                raise TypeError(f"column {column.label!r} is {column.kind}, which is no number, category or date")
             out[:, position] = column.values
             if column.kind == "category":
                 out[column.values < 0, position] = np.nan

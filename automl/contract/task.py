@@ -115,7 +115,7 @@ class TaskPlugin(ABC):
         )
 
     def combiners(self, problem: Problem) -> Sequence[type[Combiner]]:
-        """Combiners for its prediction kind; none leaves additive kinds to the engine's and others to the best single."""
+        """Its own combiners. None leaves additive kinds to the engine's combiner and others to the best single."""
         return ()
 
     def refine(
@@ -145,7 +145,7 @@ class TaskPlugin(ABC):
     def examples(self) -> Sequence[Example]:
         """Small real or generated data sets on which every model of this kind must work."""
 
-    def check(self, problem: Problem, predictions: Predictions, request: Request) -> None:
+    def check(self, problem: Problem, predictions: Predictions, request: Request) -> None:  # noqa: B027 - optional
         """Raise ValueError when predictions are not what this task means by them (beyond length)."""
 
 
