@@ -131,7 +131,7 @@ class TaskPlugin(ABC):
         """What `predict` gives the user: (u,) array of labels or values, or one object per unit."""
 
     def answer_proba(self, problem: Problem, predictions: Predictions, request: Request) -> tuple[Any, Sequence[Any]]:
-        """What `predict_proba` gives the user: (u, K) array and the K column labels. Raises DataError when there is none."""
+        """What `predict_proba` gives the user: (u, K) array, K labels. Raises DataError when there is none."""
         raise DataError(
             "no-probabilities",
             f"task {self.name!r} predicts {self.produces}, not probabilities",
