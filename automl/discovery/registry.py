@@ -1,0 +1,218 @@
+"""Which plugins are there: entry points read without importing anything, classes loaded when asked for."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
+from typing import Any
+
+from automl.contract import EncoderPlugin, ModelPlugin, PluginError, TaskPlugin
+from automl.discovery.reference import PluginRef
+
+BASES: dict[str, type[Any]] = {
+    "automl.models": ModelPlugin,
+    "automl.tasks": TaskPlugin,
+    "automl.encoders": EncoderPlugin,
+}
+
+
+@dataclass(frozen=True)
+class Listed:
+    """An installed plugin, as its metadata tells it; nothing of it has been imported."""
+
+    name: str
+    target: str
+    distribution: str
+    version: str
+
+
+@dataclass
+class Group:
+    """The plugins of one kind.
+
+    Attributes:
+        group: the entry point group.
+        listed: name -> where it comes from.
+        unavailable: name -> why it cannot be used; filled as plugins are loaded.
+    """
+
+    group: str
+    listed: dict[str, Listed] = field(default_factory=dict)
+    unavailable: dict[str, str] = field(default_factory=dict)
+    _classes: dict[str, type[Any]] = field(default_factory=dict)
+    _by_value: set[str] = field(default_factory=set)
+
+    def names(self) -> list[str]:
+        """Names of all plugins that policy allows, sorted; loading some may still fail."""
+        return sorted({*self.listed, *self._classes})
+
+    def describe(self, name: str) -> Listed:
+        """Where a plugin comes from. Raises PluginError for an unknown name."""
+        if name in self.listed:
+            return self.listed[name]
+        if name in self._classes:
+            plugin = self._classes[name]
+            return Listed(name, f"{plugin.__module__}:{plugin.__qualname__}", "given by extra_plugins", "")
+        raise PluginError(self._unknown(name))
+
+    def load(self, name: str) -> type[Any]:
+        """The class. Raises PluginError with the reason when it cannot be used, and remembers it."""
+        if name in self._classes:
+            return self._classes[name]
+        if name in self.unavailable:
+            raise PluginError(self.unavailable[name])
+        if name not in self.listed:
+            raise PluginError(self._unknown(name))
+        try:
+            self._classes[name] = self._import(self.listed[name])
+        except PluginError as error:
+            self.unavailable[name] = str(error)
+            raise
+        return self._classes[name]
+
+    def load_all(self, names: Iterable[str] | None = None) -> dict[str, type[Any]]:
+        """Every class that can be loaded; the others are explained in `unavailable`."""
+        found = {}
+        for name in self.names() if names is None else names:
+            try:
+                found[name] = self.load(name)
+            except PluginError as error:
+                self.unavailable.setdefault(name, str(error))
+        return found
+
+    def reference(self, name: str) -> PluginRef:
+        """How a worker finds the class."""
+        return PluginRef.of(self.load(name), by_value=name in self._by_value)
+
+    def add(self, plugin: type[Any], by_value: bool = True) -> None:
+        """Take in a class that is not installed. It replaces an installed one of its name."""
+        _validate(plugin, self.group, plugin.name)
+        self._classes[plugin.name] = plugin
+        self.unavailable.pop(plugin.name, None)
+        if by_value:
+            self._by_value.add(plugin.name)
+
+    def _import(self, listed: Listed) -> type[Any]:
+        where = f"plugin {listed.name!r} ({listed.target}, from {listed.distribution})"
+        try:
+            plugin = PluginRef(listed.name, listed.target).load()
+        except PluginError as error:
+            raise PluginError(f"{where} failed to load: {error.__cause__!r}") from error
+        _validate(plugin, self.group, listed.name)
+        return plugin
+
+    def _unknown(self, name: str) -> str:
+        from difflib import get_close_matches
+
+        near = get_close_matches(name, self.names(), 3)
+        hint = f"did you mean {near}?" if near else f"known are {self.names()}"
+        return f"no plugin {name!r} in group {self.group!r}: {hint}"
+
+
+@dataclass
+class Registry:
+    """All plugins that may be used."""
+
+    models: Group
+    tasks: Group
+    encoders: Group
+
+    @classmethod
+    def installed(cls, plugins: Sequence[str] | None = None, extra: Sequence[type[Any]] = ()) -> Registry:
+        """Read the entry points of this environment.
+
+        Args:
+            plugins: names or distributions to allow; one that begins with ``-`` is blocked instead. None reads the
+                comma-separated environment variable ``AUTOML_PLUGINS``, else allows all.
+            extra: plugin classes of a notebook or script, sent to workers by value.
+
+        Raises PluginError when two installed plugins share a name, or a class is no plugin.
+        """
+        rules = _rules(plugins)
+        groups = {group: Group(group, _listed(group, rules)) for group in BASES}
+        registry = cls(groups["automl.models"], groups["automl.tasks"], groups["automl.encoders"])
+        for plugin in extra:
+            registry.group_of(plugin).add(plugin)
+        return registry
+
+    def group_of(self, plugin: type[Any]) -> Group:
+        """The group a class belongs to, by its base. Raises PluginError."""
+        for group in (self.models, self.tasks, self.encoders):
+            if isinstance(plugin, type) and issubclass(plugin, BASES[group.group]):
+                return group
+        bases = [base.__name__ for base in BASES.values()]
+        raise PluginError(f"{plugin!r} is no plugin class: derive it from one of {bases} and pass the class itself")
+
+
+def missing_requirement(plugin: type[Any]) -> str:
+    """Why a plugin's libraries are not there, or ""."""
+    for module in plugin.requires:
+        try:
+            found = find_spec(module) is not None
+        except (ImportError, ValueError):
+            found = False
+        if not found:
+            extra = getattr(plugin, "extra", "")
+            remedy = f'pip install "cairn-automl[{extra}]"' if extra else f"install {module}"
+            return f"{module} is not installed: {remedy}"
+    return ""
+
+
+def _rules(plugins: Sequence[str] | None) -> tuple[str, ...]:
+    if plugins is None:
+        plugins = os.environ.get("AUTOML_PLUGINS", "").split(",")
+    if isinstance(plugins, str):
+        raise PluginError(f"plugins must be a list of names, not the string {plugins!r}")
+    return tuple(rule.strip() for rule in plugins if rule.strip())
+
+
+def _allowed(listed: Listed, rules: Sequence[str]) -> bool:
+    names = {listed.name, listed.distribution}
+    blocked = {rule[1:] for rule in rules if rule.startswith("-")}
+    wanted = {rule for rule in rules if not rule.startswith("-")}
+    return not names & blocked and (not wanted or bool(names & wanted))
+
+
+def _listed(group: str, rules: Sequence[str]) -> dict[str, Listed]:
+    """Entry points of a group by name. Raises PluginError when two share one."""
+    found: dict[str, Listed] = {}
+    importlib.invalidate_caches()
+    for point in entry_points(group=group):
+        entry = _entry(point)
+        if not _allowed(entry, rules):
+            continue
+        rival = found.get(entry.name)
+        if rival and rival.target != entry.target:
+            raise PluginError(
+                f"two plugins are called {entry.name!r} in {group!r}: {rival.target} from {rival.distribution} and "
+                f"{entry.target} from {entry.distribution}; uninstall one, or block one distribution by "
+                f'plugins=["-{entry.distribution}"]'
+            )
+        found[entry.name] = entry
+    return found
+
+
+def _entry(point: EntryPoint) -> Listed:
+    distribution = point.dist
+    name = distribution.name if distribution else "unknown"
+    return Listed(point.name, point.value, name, distribution.version if distribution else "")
+
+
+def _validate(plugin: type[Any], group: str, name: str) -> None:
+    """Raise PluginError when a class cannot be a plugin of this group under this name."""
+    base = BASES[group]
+    if not isinstance(plugin, type) or not issubclass(plugin, base):
+        raise PluginError(f"{plugin!r} is listed in {group!r} as {name!r} but is no {base.__name__}")
+    if not plugin.name or plugin.name != name:
+        raise PluginError(
+            f"{plugin.__qualname__}.name is {plugin.name!r}, its entry point says {name!r}; make them equal"
+        )
+    missing = sorted(getattr(plugin, "__abstractmethods__", ()))
+    if missing:
+        raise PluginError(f"plugin {name!r} ({plugin.__qualname__}) lacks {missing}")
+    if not getattr(plugin, "produces", True):
+        raise PluginError(f"plugin {name!r} ({plugin.__qualname__}) does not say what it `produces`")

@@ -1,0 +1,208 @@
+"""The unit of work, as every executor runs it: fit one candidate on one fold, save it, reload it, compare, report."""
+
+from __future__ import annotations
+
+import math
+import statistics
+import tempfile
+import time
+import traceback
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from automl.contract import (
+    ArtifactError,
+    EncoderPlugin,
+    Facts,
+    FitContext,
+    FitInfo,
+    IntArray,
+    ModelPlugin,
+    PluginError,
+    Predictions,
+    Problem,
+    Table,
+    TaskPlugin,
+)
+from automl.execution.fitted import FittedModel
+from automl.execution.job import Dataset, Event, Job, Outcome
+from automl.execution.views import TABULAR, View
+
+_COMPARED_ROWS = 200
+_RELOAD_TOLERANCE = 1e-6
+_CACHED_VIEWS = 4
+_REPORT_SECONDS = 0.5
+
+_views: OrderedDict[tuple[Any, ...], tuple[View, Any]] = OrderedDict()
+
+
+def run(job: Job, dataset: Dataset, progress: Callable[[int, float], None]) -> Event:
+    """Do the job. Never raises: whatever a plugin does short of killing the process comes back as an event."""
+    try:
+        return Event(job.id, "done", evaluate(job, dataset, progress))
+    except MemoryError as error:
+        return Event(job.id, "oom", message=f"out of memory: {error}"[:300], detail=traceback.format_exc())
+    except (PluginError, ArtifactError) as error:
+        return Event(job.id, "invalid", message=str(error)[:300], detail=traceback.format_exc())
+    except BaseException as error:  # a plugin may raise SystemExit or KeyboardInterrupt
+        return Event(job.id, "error", message=f"{type(error).__name__}: {error}"[:300], detail=traceback.format_exc())
+
+
+def evaluate(job: Job, dataset: Dataset, progress: Callable[[int, float], None]) -> Outcome:
+    """Fit, predict the fold's validation units, save, reload and compare. Raises what the plugin raises."""
+    wall, cpu = time.perf_counter(), time.process_time()
+    task: TaskPlugin = dataset.task.load()()
+    train, valid = rows_of(job, dataset)
+    fitted, info = _fit(job, dataset, task, train, valid, progress)
+    predictions, predict_s = None, 0.0
+    if valid is not None:
+        start = time.perf_counter()
+        predictions = fitted.predict(task, dataset.problem, dataset.table, valid, train)
+        task.check(dataset.problem, predictions, task.request(dataset.problem, dataset.table, valid, train))
+        predict_s = time.perf_counter() - start
+    probe = train if valid is None else valid
+    files, reloaded = _saved(job, dataset, task, fitted, probe)
+    row_s = _row_seconds(reloaded, dataset, task, probe) if job.measure else math.nan
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    return Outcome(predictions, files, info, wall, cpu, predict_s, row_s)
+
+
+def rows_of(job: Job, dataset: Dataset) -> tuple[IntArray, IntArray | None]:
+    """Training and validation rows of a job; a fidelity below 1 thins the training rows evenly at random."""
+    if job.fold < 0:
+        return np.arange(len(dataset.table), dtype=np.int64), None
+    fold = dataset.folds[job.fold]
+    train = fold.train
+    if job.candidate.fidelity < 1.0:
+        size = max(2, round(len(train) * job.candidate.fidelity))
+        chosen = np.random.default_rng(job.fold).choice(len(train), size, replace=False)
+        train = train[np.sort(chosen)]
+    return train, fold.valid
+
+
+def facts_of(problem: Problem, table: Table, n_rows: int) -> Facts:
+    """The size of a problem as models are told it."""
+    kinds: dict[str, int] = {}
+    for name in problem.features:
+        kind = table[name].kind
+        kinds[kind] = kinds.get(kind, 0) + 1
+    features = len(problem.features)
+    return Facts(problem.task, problem.kind, n_rows, features, kinds.get("category", 0), problem.n_outputs, kinds)
+
+
+def _fit(
+    job: Job,
+    dataset: Dataset,
+    task: TaskPlugin,
+    train: IntArray,
+    valid: IntArray | None,
+    progress: Callable[[int, float], None],
+) -> tuple[FittedModel, FitInfo]:
+    """The fitted model and what it found out."""
+    problem, table = dataset.problem, dataset.table
+    model_class: type[ModelPlugin] = job.model.load()
+    model = model_class(**job.candidate.params)
+    ctx = _context(job, dataset, len(train), progress)
+    batch = task.batch(problem, table, train, model.view)
+    held = None if valid is None else task.batch(problem, table, valid, model.view)
+    view = None
+    if model.view in TABULAR:
+        view, X = _view(job, dataset, model_class, train, batch.y, ctx)
+        batch = replace(batch, X=X)
+        if held is not None and valid is not None:
+            held = replace(held, X=view.transform(table.select(problem.features).take(valid)))
+    if not model.handles_weight and batch.weight is not None:
+        batch = replace(batch, weight=None)
+        held = None if held is None else replace(held, weight=None)
+    info = model.fit(batch, held, ctx)
+    return FittedModel(model, view), info or FitInfo()
+
+
+def _context(job: Job, dataset: Dataset, n_rows: int, progress: Callable[[int, float], None]) -> FitContext:
+    """What the model is told; progress goes out at most twice a second."""
+    last = 0.0
+    deadline = time.monotonic() + job.seconds
+
+    def report(step: int, value: float) -> bool:
+        nonlocal last
+        now = time.monotonic()
+        if now - last >= _REPORT_SECONDS:
+            last = now
+            progress(step, float(value))
+        return now >= deadline
+
+    return FitContext(
+        facts=facts_of(dataset.problem, dataset.table, n_rows),
+        seed=job.candidate.seed,
+        threads=job.resources.cpus,
+        device="cuda" if job.resources.gpus else "cpu",
+        deadline=deadline,
+        problem_facts=dataset.problem.facts,
+        report=report,
+    )
+
+
+def _view(
+    job: Job, dataset: Dataset, model: type[ModelPlugin], train: IntArray, y: Any, ctx: FitContext
+) -> tuple[View, Any]:
+    """The fitted view and X of the training rows, from this process' cache when the same was asked for before."""
+    chain: list[type[EncoderPlugin]] = [ref.load() for ref in job.encoders]
+    traits = (model.view, model.kinds if model.view != TABULAR[0] else (), model.sparse, model.handles_missing)
+    names = tuple(ref.target for ref in job.encoders)
+    key = (id(dataset), job.fold, job.candidate.fidelity, names, traits)
+    if key in _views:
+        _views.move_to_end(key)
+        return _views[key]
+    features = dataset.table.select(dataset.problem.features).take(train)
+    steady = replace(ctx, seed=job.fold + 1)
+    _views[key] = View.fit(model, chain, features, y, steady)
+    while len(_views) > _CACHED_VIEWS:
+        _views.popitem(last=False)
+    return _views[key]
+
+
+def forget_views() -> None:
+    """Drop cached views; executors call it when a data set is replaced or closed."""
+    _views.clear()
+
+
+def _saved(
+    job: Job, dataset: Dataset, task: TaskPlugin, fitted: FittedModel, rows: IntArray
+) -> tuple[Mapping[str, bytes], FittedModel]:
+    """The model's files, and the model read back from them. Raises PluginError when it predicts differently."""
+    encoders = {ref.name: ref.load() for ref in job.encoders}
+    with tempfile.TemporaryDirectory(prefix="cairn-") as place:
+        folder = Path(place)
+        fitted.save(folder)
+        reloaded = FittedModel.load(folder, type(fitted.model), encoders)
+        few = rows[:_COMPARED_ROWS]
+        before = fitted.predict(task, dataset.problem, dataset.table, few, few)
+        after = reloaded.predict(task, dataset.problem, dataset.table, few, few)
+        _compare(before, after, fitted.model.name)
+        files = {str(f.relative_to(folder)): f.read_bytes() for f in sorted(folder.rglob("*")) if f.is_file()}
+    return files, reloaded
+
+
+def _compare(before: Predictions, after: Predictions, name: str) -> None:
+    distance = before.distance(after)
+    if not distance <= _RELOAD_TOLERANCE:
+        raise PluginError(
+            f"model {name!r} predicts differently after save and load (largest difference {distance:.3g}); "
+            "its save or load forgets something that fit learnt"
+        )
+
+
+def _row_seconds(fitted: FittedModel, dataset: Dataset, task: TaskPlugin, rows: IntArray) -> float:
+    """Median seconds to predict one row, of five tries after a warm-up."""
+    times = []
+    for row in rows[: 6 if len(rows) > 5 else 1]:
+        start = time.perf_counter()
+        one = dataset.table.take(np.array([row]))
+        fitted.predict(task, dataset.problem, one)
+        times.append(time.perf_counter() - start)
+    return statistics.median(times[1:] or times)
