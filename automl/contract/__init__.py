@@ -1,6 +1,7 @@
 """The public door: all that a plugin author may import. Imports numpy and nothing else of automl."""
 
 from automl.contract.arrays import AnyArray, BoolArray, CodeArray, FloatArray, IntArray, Matrix
+from automl.contract.combiner import WeightedCombiner
 from automl.contract.context import Estimate, Facts, FitContext, FitInfo, Resources
 from automl.contract.encoder import EncoderPlugin
 from automl.contract.errors import (
@@ -71,6 +72,7 @@ __all__ = [
     "Table",
     "TaskPlugin",
     "Truth",
+    "WeightedCombiner",
     "read_state",
     "role_column",
     "widen",

@@ -68,6 +68,21 @@ class FoldPlan:
     seed: int = 0
     given: tuple[tuple[IntArray, IntArray], ...] | None = None
 
+    def shuffled(self, n_rows: int) -> list[Fold]:
+        """The plainest split, for tasks whose rows are exchangeable: the user's own folds, else shuffled rows.
+
+        Every row is validated on once; with one fold, a share of `holdout` is.
+        """
+        if self.given is not None:
+            return [Fold(np.asarray(train, np.int64), np.asarray(valid, np.int64)) for train, valid in self.given]
+        order = np.random.default_rng(self.seed).permutation(n_rows)
+        if self.n_folds == 1:
+            held = [order[: max(1, round(self.holdout * n_rows))]]
+        else:
+            held = np.array_split(order, self.n_folds)
+        rows = np.arange(n_rows)
+        return [Fold(np.setdiff1d(rows, part), np.sort(part)) for part in held]
+
 
 @dataclass(frozen=True)
 class Fold:

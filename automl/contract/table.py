@@ -63,6 +63,16 @@ class Column:
             return np.isnan(self.values)
         return np.array([value is None for value in self.values], dtype=bool)
 
+    def originals(self) -> list[Any]:
+        """The values as the caller had them: levels for codes, whole numbers as int, None where missing."""
+        if self.kind == "category":
+            return [self.levels[code] if code >= 0 else None for code in self.values.tolist()]
+        values = self.values.tolist()
+        if self.kind in ("numeric", "datetime"):
+            whole = self.origin.startswith(("int", "uint"))
+            return [None if value != value else int(value) if whole else value for value in values]
+        return list(self.values)
+
 
 @dataclass(frozen=True)
 class Table:
