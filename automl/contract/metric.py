@@ -38,8 +38,14 @@ class Metric(ABC):
         return None
 
     def aggregate(self, values: Sequence[float], sizes: Sequence[int]) -> float:
-        """One figure for several folds of `sizes` units; the mean weighted by size by default."""
-        return float(np.average(values, weights=sizes))
+        """One figure for several folds of `sizes` units: by default the mean weighted by size.
+
+        Folds on which the metric is undefined (NaN) are left out; NaN when it is undefined on all.
+        """
+        known = [i for i, value in enumerate(values) if not np.isnan(value)]
+        if not known:
+            return float("nan")
+        return float(np.average([values[i] for i in known], weights=[sizes[i] for i in known]))
 
     def score(self, truth: Truth | None, predictions: Predictions, request: Request) -> float:
         """The metric, negated if lower is better."""

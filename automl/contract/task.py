@@ -43,6 +43,7 @@ class TaskPlugin(ABC):
         family: folder of ``search_spaces/`` where its models' space files lie.
         views: the views it offers; tabular ones are filled by the engine, others by `batch` and `request`.
         roles: role -> what it is for, beyond target, weight, groups and time, which every task knows.
+        settings: what else may be given among the roles though it is no column, such as the positive label.
         container: the class of its predictions.
         label: what a user would call it in a sentence.
     """
@@ -52,6 +53,7 @@ class TaskPlugin(ABC):
     family: ClassVar[str] = "tabular"
     views: ClassVar[tuple[str, ...]] = ("matrix", "columns")
     roles: ClassVar[Mapping[str, str]] = {}
+    settings: ClassVar[Mapping[str, str]] = {}
     container: ClassVar[type[Predictions]] = ArrayPredictions
     requires: ClassVar[tuple[str, ...]] = ()
 
@@ -63,7 +65,10 @@ class TaskPlugin(ABC):
 
     @abstractmethod
     def load(self, table: Table, roles: Mapping[str, Any], rows: IntArray) -> Problem:
-        """Check the data and learn the label space from `rows` only. Raises DataError before any training."""
+        """Check the data and learn the label space from `rows` only. Raises DataError before any training.
+
+        `roles` maps roles to internal column names (or tuples of them) and `settings` to the values given.
+        """
 
     @abstractmethod
     def folds(self, problem: Problem, table: Table, plan: FoldPlan) -> Sequence[Fold]:
