@@ -1,0 +1,87 @@
+"""Categories as the smoothed mean of the target among rows of the same category, out of fold in training."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from automl.contract import AnyArray, EncoderPlugin, FitContext, FloatArray, Matrix, Table
+
+_SMOOTHING = 10.0
+_FOLDS = 5
+_MAX_CLASSES = 10
+
+
+class TargetMean(EncoderPlugin):
+    """One column per category column and target: the mean of its level, drawn to the overall mean by 10 rows' weight.
+
+    Targets are the real value, the second of two classes, or each of the ten commonest classes. Training rows get means
+    of the other four of five random folds, so that no row's own target is in its features. Missing is a level of its
+    own; a level unseen in training gets the overall mean.
+
+    means: (sum of levels + 1, targets); offset: (n_columns,) row of the missing level of each column.
+    """
+
+    name = "target-mean"
+    kinds = ("category",)
+    default_for = ("matrix",)
+    priority = 5
+    uses_target = True
+
+    means: AnyArray
+    offset: AnyArray
+    levels: AnyArray
+    overall: FloatArray
+
+    def fit_transform(self, columns: Table, y: AnyArray | None, ctx: FitContext) -> Matrix:
+        """Learn the means of all rows; return those of the other folds. Without y there is nothing but zeros."""
+        targets = _targets(y, len(columns), ctx)
+        self.overall = targets.mean(axis=0)
+        self.levels = np.array([max(len(c.levels), int(c.values.max(initial=-1)) + 1) for c in columns], dtype=np.int64)
+        self.offset = np.concatenate([[0], np.cumsum(self.levels + 1)[:-1]]).astype(np.int64)
+        self.means = np.concatenate(
+            [_means(c.values, n, targets, self.overall) for c, n in zip(columns, self.levels, strict=True)]
+        )
+        fold = np.random.default_rng(ctx.seed).permutation(len(columns)) % _FOLDS
+        return np.concatenate(
+            [_out_of_fold(c.values, n, targets, fold) for c, n in zip(columns, self.levels, strict=True)], axis=1
+        )
+
+    def transform(self, columns: Table) -> Matrix:
+        """(n, n_columns x targets) float32."""
+        blocks = []
+        for column, n_levels, offset in zip(columns, self.levels, self.offset, strict=True):
+            known = column.values < n_levels
+            means = self.means.take(np.where(known, column.values, 0) + (offset + 1), axis=0)
+            blocks.append(means if known.all() else np.where(known[:, None], means, self.overall))
+        return np.concatenate(blocks, axis=1).astype(np.float32)
+
+
+def _targets(y: AnyArray | None, n_rows: int, ctx: FitContext) -> FloatArray:
+    """(n, targets) what is averaged."""
+    if y is None:
+        return np.zeros((n_rows, 1))
+    if ctx.kind != "class_proba":
+        return np.asarray(y, dtype=np.float64).reshape(n_rows, -1)
+    if ctx.n_outputs <= 2:
+        return np.asarray(y == 1, dtype=np.float64)[:, None]
+    counts = np.bincount(y, minlength=ctx.n_outputs)
+    common = np.sort(np.argsort(-counts, kind="stable")[:_MAX_CLASSES])
+    return np.asarray(y[:, None] == common, dtype=np.float64)
+
+
+def _means(codes: AnyArray, n_levels: int, targets: FloatArray, overall: FloatArray) -> FloatArray:
+    """(n_levels + 1, targets) smoothed means; row 0 is of missing values."""
+    counts = np.bincount(codes + 1, minlength=n_levels + 1)[:, None]
+    sums = np.stack([np.bincount(codes + 1, weights=t, minlength=n_levels + 1) for t in targets.T], axis=1)
+    return np.asarray((sums + _SMOOTHING * overall) / (counts + _SMOOTHING))
+
+
+def _out_of_fold(codes: AnyArray, n_levels: int, targets: FloatArray, fold: AnyArray) -> Matrix:
+    """(n, targets) float32 where each fold's rows get the means of the other folds."""
+    out = np.empty(targets.shape, dtype=np.float32)
+    for k in range(_FOLDS):
+        inside = fold == k
+        rest = targets[~inside]
+        overall = rest.mean(axis=0) if len(rest) else targets.mean(axis=0)
+        out[inside] = _means(codes[~inside], n_levels, rest, overall)[codes[inside] + 1]
+    return out
