@@ -1,0 +1,7 @@
+"""Several models' predictions become one answer, with a score that its own choices do not flatter."""
+
+from automl.ensemble.blend import Blend, blend
+from automl.ensemble.greedy import GreedyMean
+from automl.ensemble.honest import score_interval, selection_optimism
+
+__all__ = ["Blend", "GreedyMean", "blend", "score_interval", "selection_optimism"]

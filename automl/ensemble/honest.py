@@ -1,0 +1,132 @@
+"""The interval that the score on new data will fall in, as far as the honest predictions can tell.
+
+symbol    meaning
+N         units with honest predictions
+n         new units
+m         n N / (n + N): a resample of m units varies as much as the score of n new units around an estimate from N
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from automl.contract import FloatArray, Metric, Predictions, Request, Truth
+from automl.ensemble.scoring import Scorer, take
+from automl.ensemble.units import Curve, unit_values
+
+DRAWS = 2000
+RESAMPLE = 2000
+CALLS = 200
+UNITS = 20_000
+
+
+def score_interval(
+    predictions: Sequence[Predictions],
+    truths: Sequence[Truth | None],
+    requests: Sequence[Request],
+    metric: Metric,
+    n: int,
+    level: float = 0.9,
+    *,
+    optimism: float = 0.0,
+    seed: int = 0,
+) -> tuple[float, float]:
+    """Where the score (higher is better) on `n` new units will lie with probability `level`.
+
+    Args:
+        predictions: per fold, honest: as in ``Blend.fold_predictions``.
+        truths: per fold, aligned with them.
+        requests: per fold, aligned with them.
+        metric: the figure of merit.
+        n: number of new units, at least 1.
+        level: between 0 and 1.
+        optimism: how much too good the score may be because of choices made with the same units, for example
+            ``Blend.optimism`` or `selection_optimism`; the lower end is moved down by it.
+        seed: for the resamples.
+
+    Returns (low, high) with low <= high; infinite when the metric cannot be computed often enough to tell.
+    """
+    scorer = Scorer(truths, requests, metric)
+    values = scorer.table([predictions])[0]
+    centre = scorer.total(values)
+    folds = scorer.usable
+    units_seen = sum(scorer.sizes[f] for f in folds)
+    if not folds or not math.isfinite(centre) or units_seen < 2:
+        return -math.inf, math.inf
+    rng = np.random.default_rng([abs(seed), 103])
+    size = max(1.0, n * units_seen / (n + units_seen))
+    chosen = [[side[f] for f in folds] for side in (predictions, truths, requests)]
+    units = unit_values(metric, chosen[1], chosen[2], chosen[0])  # type: ignore[arg-type]
+    if units is not None:
+        draws = _from_units(units, values[list(folds)], metric, size, rng)
+    else:
+        draws = _from_resamples(scorer, predictions, values, size, rng)
+    if len(draws) < 20:
+        return -math.inf, math.inf
+    return _ends(draws, centre, level, units_seen, max(0.0, optimism))
+
+
+def selection_optimism(fold_scores: FloatArray, sizes: Sequence[int]) -> float:
+    """How much too good the best of many candidates looks, after Tibshirani and Tibshirani.
+
+    Args:
+        fold_scores: (n_candidates, n_folds), higher is better; rows with a missing fold are left out.
+        sizes: units of each fold.
+
+    Returns the mean over folds of what the fold's own winner gains there over the winner overall; 0 for one fold.
+    """
+    scores = np.asarray(fold_scores, dtype=np.float64)
+    scores = scores[np.isfinite(scores).all(axis=1)]
+    if len(scores) < 2 or scores.shape[1] < 2:
+        return 0.0
+    overall = int(np.argmax(scores @ np.asarray(sizes, dtype=np.float64)))
+    return float(np.average(scores.max(axis=0) - scores[overall], weights=sizes))
+
+
+def _from_units(
+    units: Sequence[FloatArray], values: FloatArray, metric: Metric, size: float, rng: np.random.Generator
+) -> FloatArray:
+    """(draws, 2): how far scores of resamples lie from the score seen, and the scores themselves."""
+    curve = Curve.through([float(u.mean()) for u in units], [float(v) for v in values])
+    pooled = np.concatenate(units)
+    middle = float(pooled.mean())
+    count = int(min(RESAMPLE, max(1, round(size))))
+    means = np.array([pooled[rng.integers(0, len(pooled), count)].mean() for _ in range(DRAWS)])
+    means = middle + (means - middle) * math.sqrt(count / size)
+    sign = metric.signed(1.0)
+    scores = sign * curve.value(means)
+    return np.column_stack([scores - sign * float(curve.value(np.array([middle]))[0]), scores])
+
+
+def _from_resamples(
+    scorer: Scorer, predictions: Sequence[Predictions], values: FloatArray, size: float, rng: np.random.Generator
+) -> FloatArray:
+    """The same by calling the metric on resampled units of one fold at a time; resamples it fails on are left out."""
+    folds = np.array(scorer.usable)
+    weights = np.array([scorer.sizes[f] for f in folds], dtype=np.float64)
+    count = int(min(UNITS, max(2, round(size))))
+    scale = math.sqrt(count / size) if count < size else 1.0
+    out = []
+    for fold in rng.choice(folds, CALLS, p=weights / weights.sum()):
+        rows = rng.integers(0, scorer.sizes[fold], count)
+        try:
+            p, t, r = take(rows, predictions[fold], scorer.truths[fold], scorer.requests[fold])
+            score = scorer.metric.score(t, p, r)
+        except Exception:
+            continue
+        if math.isfinite(score):
+            away = (score - scorer.metric.signed(float(values[fold]))) * scale
+            out.append((away, score))
+    return np.array(out, dtype=np.float64).reshape(-1, 2)
+
+
+def _ends(draws: FloatArray, centre: float, level: float, n_seen: int, optimism: float) -> tuple[float, float]:
+    """Quantiles of the draws around the centre, widened for what few units do not show, within the scores seen."""
+    few = math.sqrt(n_seen / (n_seen - 3)) if n_seen > 4 else 2.0
+    tails = np.quantile(draws[:, 0], [(1 - level) / 2, (1 + level) / 2], method="weibull") * few
+    low, high = centre + float(tails[0]), centre + float(tails[1])
+    low, high = max(low, min(centre, float(draws[:, 1].min()))), min(high, max(centre, float(draws[:, 1].max())))
+    return low - optimism, max(high, low)
