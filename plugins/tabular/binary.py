@@ -78,7 +78,7 @@ class Binary(ClassTask):
     def decide(self, problem: Problem, values: FloatArray) -> IntArray:
         positive = problem.facts.get("positive", 1)
         chosen = values[:, positive] >= problem.facts.get("threshold", 0.5)
-        return np.where(chosen, positive, 1 - positive).astype(np.int64)
+        return np.asarray(np.where(chosen, positive, 1 - positive), dtype=np.int64)
 
     def refine(
         self, problem: Problem, predictions: Sequence[Predictions], truths: Sequence[Truth | None], metric: Metric

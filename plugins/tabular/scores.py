@@ -119,7 +119,8 @@ def average_precision(y: AnyArray, s: FloatArray, w: FloatArray) -> float:
 
 def confusion(y: AnyArray, decided: AnyArray, w: FloatArray, n: int) -> FloatArray:
     """(n, n) weights by true class (rows) and decided class (columns)."""
-    return np.bincount(y * n + decided, weights=w, minlength=n * n).reshape(n, n)
+    counts = np.bincount(y * n + decided, weights=w, minlength=n * n)
+    return np.asarray(counts, dtype=np.float64).reshape(n, n)
 
 
 def recalls(table: FloatArray) -> FloatArray:

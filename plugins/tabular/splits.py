@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from automl.contract import AnyArray, Column, DataError, Fold, FoldPlan, FloatArray, IntArray, Problem, Table
+from automl.contract import AnyArray, Column, DataError, FloatArray, Fold, FoldPlan, IntArray, Problem, Table
 
 
 def split(problem: Problem, table: Table, plan: FoldPlan, strata: IntArray) -> list[Fold]:
@@ -71,7 +72,7 @@ def forward(times: FloatArray, plan: FoldPlan) -> list[Fold]:
     if len(ends) == 1:
         ends = [len(moments) - 2, *ends]
     rows = np.arange(len(codes), dtype=np.int64)
-    pairs = zip(ends[:-1], ends[1:], strict=True)
+    pairs = itertools.pairwise(ends)
     return [Fold(rows[codes <= early], rows[(codes > early) & (codes <= late)]) for early, late in pairs]
 
 

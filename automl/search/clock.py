@@ -1,0 +1,51 @@
+"""The deadline: how much time is left, how much of it finishing needs, and how long one job may take."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass, field
+
+from automl.search.settings import Settings
+
+_FOLD_SHARE = 0.1
+_GRACE_SECONDS = 1.0
+
+
+@dataclass
+class Clock:
+    """Time of a run. With `n_trials` everything here is infinite and nothing depends on the clock.
+
+    `finishing` is the longest that blending and committing has taken so far, in seconds.
+    """
+
+    settings: Settings
+    started: float = field(default_factory=time.monotonic)
+    finishing: float = 0.0
+
+    def elapsed(self) -> float:
+        """Seconds since the start."""
+        return time.monotonic() - self.started
+
+    def left(self) -> float:
+        """Seconds to the deadline."""
+        return self.settings.deadline - time.monotonic()
+
+    def reserve(self) -> float:
+        """Seconds to keep for the last blend, the commit and the end of the workers."""
+        if not self.settings.clocked:
+            return 0.0
+        base = min(1.2, 0.25 + 0.02 * self.settings.seconds)
+        return base + 2.0 * self.finishing
+
+    def work_left(self) -> float:
+        """Seconds in which jobs may still run."""
+        return self.left() - self.reserve()
+
+    def job_limits(self, baseline: bool) -> tuple[float, float]:
+        """Soft and hard seconds of a job that starts now."""
+        if not self.settings.clocked:
+            return math.inf, math.inf
+        share = _FOLD_SHARE * (1.5 if baseline else 1.0)
+        soft = max(0.05, min(max(1.0, share * self.settings.seconds), self.work_left()))
+        return soft, min(soft + max(_GRACE_SECONDS, 0.1 * soft), max(0.05, self.work_left()))

@@ -1,0 +1,156 @@
+"""Which models take part: the ones that fit the task, are allowed, and whose libraries are there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from automl.contract import (
+    EncoderPlugin,
+    Facts,
+    ModelPlugin,
+    OptionError,
+    PluginError,
+    Resources,
+    SearchSpace,
+    TaskPlugin,
+)
+from automl.discovery import PluginRef, Registry, missing_requirement, space_of
+from automl.search.settings import Settings
+
+TABULAR_VIEWS = ("matrix", "columns")
+
+
+@dataclass(frozen=True)
+class Family:
+    """A model that takes part, with all that jobs need to know of it."""
+
+    name: str
+    model: type[ModelPlugin]
+    reference: PluginRef
+    space: SearchSpace
+    points: tuple[Mapping[str, Any], ...]
+    encoders: tuple[str, ...]
+    encoder_references: tuple[PluginRef, ...]
+    resources: Resources
+
+    @property
+    def label(self) -> str:
+        """The family shown on the leaderboard."""
+        return self.model.family or self.name
+
+    def cost(self, facts: Facts, params: Mapping[str, Any]) -> float:
+        """Declared seconds of one fit."""
+        return max(1e-3, float(self.model.estimate(facts, params).seconds))
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A model that does not take part, and why."""
+
+    name: str
+    reason: str
+
+
+@dataclass
+class Field:
+    """All who take part, and who does not."""
+
+    families: list[Family] = field(default_factory=list)
+    skipped: list[Skipped] = field(default_factory=list)
+
+    def baselines(self) -> list[Family]:
+        """The ones that run first."""
+        return [family for family in self.families if family.model.baseline]
+
+    def contenders(self) -> list[Family]:
+        """The ones that are searched."""
+        return [family for family in self.families if not family.model.baseline]
+
+
+def gather(registry: Registry, task: TaskPlugin, facts: Facts, settings: Settings) -> Field:
+    """Every model of the task's kind, sorted into those that can run and those that cannot.
+
+    Raises OptionError when `settings.models` names something unknown, PluginError when nothing can run.
+    """
+    _check_names(registry, settings.models)
+    found = Field()
+    classes = registry.models.load_all()
+    encoders = registry.encoders.load_all()
+    for name, reason in sorted(registry.models.unavailable.items()):
+        if settings.models is None or name in settings.models:
+            found.skipped.append(Skipped(name, reason))
+    for name, model in sorted(classes.items()):
+        if not _suits(model, task) or not _chosen(model, settings):
+            continue
+        reason = _refusal(model, settings)
+        if reason:
+            found.skipped.append(Skipped(name, reason))
+            continue
+        try:
+            found.families.append(_family(registry, model, task, facts, settings, encoders))
+        except PluginError as error:
+            found.skipped.append(Skipped(name, str(error)))
+    if not found.families:
+        reasons = "; ".join(f"{s.name}: {s.reason}" for s in found.skipped) or "none is installed for it"
+        raise PluginError(f"no model can run for task {task.name!r} ({task.produces}): {reasons}")
+    found.families.sort(key=lambda family: (family.cost(facts, family.points[0]), family.name))
+    return found
+
+
+def _check_names(registry: Registry, names: Sequence[str] | None) -> None:
+    if isinstance(names, str):
+        raise OptionError(f"models must be a list of names, not the string {names!r}")
+    for name in names or ():
+        if name not in registry.models.names():
+            raise OptionError(f"models names {name!r}, which is not installed; known are {registry.models.names()}")
+
+
+def _suits(model: type[ModelPlugin], task: TaskPlugin) -> bool:
+    return task.produces in model.kinds_produced() and model.view in task.views
+
+
+def _chosen(model: type[ModelPlugin], settings: Settings) -> bool:
+    """Named by the user; baselines also run when only contenders are named, so that there is something to beat."""
+    return settings.models is None or model.name in settings.models or model.baseline
+
+
+def _refusal(model: type[ModelPlugin], settings: Settings) -> str:
+    if settings.offline and model.needs_network:
+        return "needs the network, and offline=True"
+    if not settings.allow_noncommercial and model.noncommercial:
+        return f"its licence ({model.license or 'not stated'}) is non-commercial, and allow_noncommercial=False"
+    return missing_requirement(model)
+
+
+def _family(
+    registry: Registry,
+    model: type[ModelPlugin],
+    task: TaskPlugin,
+    facts: Facts,
+    settings: Settings,
+    encoders: Mapping[str, type[EncoderPlugin]],
+) -> Family:
+    space = space_of(model, task.family)
+    points = tuple(space.portfolio(task.name, facts.n_rows)[: max(1, settings.preset.starts)])
+    chain = chain_of(model, encoders) if model.view in TABULAR_VIEWS else ()
+    for name in chain:
+        if name not in encoders:
+            raise PluginError(
+                f"its encoder {name!r} is not available: {registry.encoders.unavailable.get(name, 'unknown')}"
+            )
+    references = tuple(registry.encoders.reference(name) for name in chain)
+    wanted = model.resources(facts, points[0])
+    offered = next((r for r in wanted if r.gpus <= settings.gpus and r.cpus <= max(1, settings.slots)), None)
+    if offered is None:
+        raise PluginError(f"needs {wanted[0]}, and there are {settings.slots} slots and {settings.gpus:g} GPUs")
+    return Family(model.name, model, registry.models.reference(model.name), space, points, chain, references, offered)
+
+
+def chain_of(model: type[ModelPlugin], encoders: Mapping[str, type[EncoderPlugin]]) -> tuple[str, ...]:
+    """Encoder names for a model: its own choice, else the defaults of its view by priority."""
+    if model.encoders:
+        return tuple(model.encoders)
+    defaults = [e for e in encoders.values() if model.view in e.default_for and not missing_requirement(e)]
+    return tuple(e.name for e in sorted(defaults, key=lambda e: (-e.priority, e.name)))

@@ -1,0 +1,129 @@
+"""How many folds, and how many times over: more for little data, fewer when one fit is dear."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from automl.contract import Facts, Fold, FoldPlan, OptionError, Problem, Table, TaskPlugin
+from automl.search.families import Family
+from automl.search.settings import Settings
+
+_ROWS_TO_FOLDS = ((5_000, 8), (20_000, 5), (50_000, 4), (200_000, 3))
+_ROWS_TO_REPEATS = ((300, 5), (1_000, 3), (2_000, 2))
+_HEAD = 4
+_SHARE = 0.5
+
+
+@dataclass(frozen=True)
+class Folding:
+    """The folds of a run. `deployed` of them, the first ones, give the models that `predict` uses."""
+
+    folds: tuple[Fold, ...]
+    repeats: int
+
+    @property
+    def deployed(self) -> int:
+        """Folds whose models are kept for predicting: two repeats at most."""
+        return len(self.folds) if self.repeats <= 2 else 2 * len(self.folds) // self.repeats
+
+
+def make_folds(
+    task: TaskPlugin,
+    problem: Problem,
+    table: Table,
+    facts: Facts,
+    contenders: Sequence[Family],
+    settings: Settings,
+    given: Any = None,
+) -> Folding:
+    """The task's folds for the plan that size, cost and the user's own folds allow.
+
+    Raises OptionError when the user's folds cannot be used.
+    """
+    if given is not None:
+        pairs = given_folds(given, len(table))
+        return Folding(tuple(task.folds(problem, table, FoldPlan(len(pairs), seed=settings.seed, given=pairs))), 1)
+    count = fold_count(len(table), facts, contenders, settings)
+    repeats = 1
+    if settings.clocked and count > 1 and not {"time", "groups"} & set(problem.roles):
+        repeats = next((r for rows, r in _ROWS_TO_REPEATS if len(table) <= rows and settings.seconds >= 30), 1)
+    folds: list[Fold] = []
+    first: list[Fold] = []
+    for repeat in range(repeats):
+        plan = FoldPlan(count, holdout=0.15, seed=settings.seed + 1000 * repeat)
+        new = list(task.folds(problem, table, plan))
+        if repeat and _same(first, new):  # the task's folds do not depend on the seed
+            repeats = 1
+            break
+        first = first or new
+        folds += new
+    if not folds:
+        raise OptionError("the task made no folds from this data; give more rows or your own folds=")
+    return Folding(tuple(folds), repeats)
+
+
+def fold_count(n_rows: int, facts: Facts, contenders: Sequence[Family], settings: Settings) -> int:
+    """Folds by size, lowered until the head of the portfolio fits half the time."""
+    count = next((k for rows, k in _ROWS_TO_FOLDS if n_rows <= rows), 1)
+    count = min(count, settings.preset.max_folds, max(2, n_rows // 2))
+    if not settings.clocked:
+        return min(count, 5)
+    costs = sorted(family.cost(facts, family.points[0]) for family in contenders)[:_HEAD]
+    for k in sorted({count, 5, 4, 3, 1}, reverse=True):
+        if k <= count and sum(costs) * k <= _SHARE * settings.seconds * settings.slots:
+            return k
+    return 1
+
+
+def given_folds(given: Any, n_rows: int) -> tuple[tuple[Any, Any], ...]:
+    """The user's folds as (train, valid) row numbers.
+
+    Args:
+        given: a list of (train, valid) row numbers; an (n,) array with a fold number for every row (negative: never
+            validated on); or a scikit-learn splitter that needs neither X nor y.
+
+    Raises OptionError saying what is wrong.
+    """
+    if hasattr(given, "split"):
+        pairs = list(given.split(np.zeros((n_rows, 1))))
+    elif _is_pairs(given):
+        pairs = list(given)
+    else:
+        numbers = np.asarray(given)
+        if numbers.shape != (n_rows,):
+            raise OptionError(f"folds has shape {numbers.shape}; give one fold number for each of the {n_rows} rows")
+        rows = np.arange(n_rows)
+        pairs = [(rows[numbers != k], rows[numbers == k]) for k in np.unique(numbers) if k >= 0]
+    out = []
+    for train, valid in pairs:
+        train, valid = np.asarray(train, dtype=np.int64), np.asarray(valid, dtype=np.int64)
+        both = np.concatenate([train, valid])
+        if not len(train) or not len(valid) or both.min() < 0 or both.max() >= n_rows:
+            raise OptionError(f"a fold is empty or has rows outside 0…{n_rows - 1}")
+        if len(np.intersect1d(train, valid)):
+            raise OptionError("a fold validates on rows that it learns from; make the two sides disjoint")
+        out.append((train, valid))
+    if not out:
+        raise OptionError("folds is empty; give at least one (train, valid) pair")
+    return tuple(out)
+
+
+def _is_pairs(given: Any) -> bool:
+    return isinstance(given, list | tuple) and all(isinstance(p, list | tuple) and len(p) == 2 for p in given)
+
+
+def _same(first: Sequence[Fold], second: Sequence[Fold]) -> bool:
+    return len(first) == len(second) and all(
+        len(a.valid) == len(b.valid) and bool((np.sort(a.valid) == np.sort(b.valid)).all())
+        for a, b in zip(first, second, strict=True)
+    )
+
+
+def training_rows(folding: Folding) -> int:
+    """Rows of a typical training fold."""
+    return math.ceil(sum(len(fold.train) for fold in folding.folds) / len(folding.folds))

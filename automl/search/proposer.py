@@ -1,0 +1,105 @@
+"""Optuna behind ask and tell: the only module that imports it."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+from automl.contract import Choice, Float, Knob, Params, SearchSpace
+
+
+class Proposer:
+    """Suggests settings of one family. Not started until the first `ask`; earlier results are told to it then.
+
+    Args:
+        space: what may be suggested.
+        task: name of the task, for its default point.
+        seed: the same seed and the same order of calls give the same suggestions.
+    """
+
+    def __init__(self, space: SearchSpace, task: str, seed: int) -> None:
+        self.space, self.task, self.seed = space, task, seed
+        self._known: list[tuple[Params, float]] = []
+        self._study: Any = None
+        self._distributions: dict[str, Any] = {}
+
+    @property
+    def exhausted(self) -> bool:
+        """Is there nothing to search?"""
+        return not self.space.knobs
+
+    def learn(self, params: Mapping[str, Any], score: float) -> None:
+        """Take in a result that was not asked for."""
+        if self._study is None:
+            self._known.append((dict(params), score))
+        else:
+            self._add(params, score)
+
+    def ask(self) -> tuple[Any, Params]:
+        """A token for `tell`, and a point of the space."""
+        if self._study is None:
+            self._start()
+        with _quiet():
+            trial = self._study.ask(self._distributions)
+        chosen = {name: self._plain(name, value) for name, value in trial.params.items()}
+        return trial, self.space.point(self.task, chosen)
+
+    def tell(self, token: Any, score: float | None) -> None:
+        """The score of an asked point, higher is better; None when it failed."""
+        import optuna
+
+        with _quiet():
+            if score is None or score != score:
+                self._study.tell(token, state=optuna.trial.TrialState.FAIL)
+            else:
+                self._study.tell(token, score)
+
+    def _start(self) -> None:
+        import optuna
+
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        with _quiet():
+            sampler = optuna.samplers.TPESampler(seed=self.seed, n_startup_trials=5, multivariate=True)
+            self._study = optuna.create_study(direction="maximize", sampler=sampler)
+        self._distributions = {name: _distribution(knob) for name, knob in self.space.knobs.items()}
+        for params, score in self._known:
+            self._add(params, score)
+
+    def _add(self, params: Mapping[str, Any], score: float) -> None:
+        import optuna
+
+        known = {name: self._index(name, params[name]) for name in self._distributions if name in params}
+        if score != score or len(known) < len(self._distributions):
+            return
+        with _quiet():
+            trial = optuna.trial.create_trial(params=known, distributions=self._distributions, value=score)
+            self._study.add_trial(trial)
+
+    def _index(self, name: str, value: Any) -> Any:
+        knob = self.space.knobs[name]
+        return knob.options.index(value) if isinstance(knob, Choice) else value
+
+    def _plain(self, name: str, value: Any) -> Any:
+        knob = self.space.knobs[name]
+        return knob.options[value] if isinstance(knob, Choice) else value
+
+
+class _quiet(warnings.catch_warnings):
+    """Silence Optuna's notes about features that it calls experimental."""
+
+    def __enter__(self) -> Any:
+        entered = super().__enter__()
+        warnings.simplefilter("ignore")
+        return entered
+
+
+def _distribution(knob: Knob) -> Any:
+    """The knob in Optuna's terms; options are suggested by position, since Optuna takes only plain values."""
+    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+    if isinstance(knob, Choice):
+        return CategoricalDistribution(tuple(range(len(knob.options))))
+    if isinstance(knob, Float):
+        return FloatDistribution(knob.low, knob.high, log=knob.log, step=knob.step)
+    return IntDistribution(knob.low, knob.high, log=knob.log, step=knob.step)
