@@ -66,7 +66,7 @@ def build_leaderboard(rows: Iterable[Row | Mapping[str, Any]], with_test: bool =
     columns = list(COLUMNS)
     if with_test:
         columns.insert(columns.index("score") + 1, "score_test")
-    records = [{**asdict(row), "lift": _number(row.score) - floor} for row in board]
+    records = [{**asdict(row), "lift": _lift(row, floor)} for row in board]
     frame = pd.DataFrame.from_records(records, columns=columns)
     for column in set(columns) & {"score", "score_test", "lift", "fit_s", "predict_s", "weight"}:
         frame[column] = frame[column].astype("float64")
@@ -78,6 +78,11 @@ def best_baseline(rows: Sequence[Row]) -> float:
     """The best score among baselines that ran to the end; NaN when there is none."""
     scores = [_number(row.score) for row in rows if row.baseline and row.state == "ok"]
     return max((score for score in scores if not math.isnan(score)), default=math.nan)
+
+
+def _lift(row: Row, floor: float) -> float:
+    """What a row buys over the best baseline; NaN unless it ran to the end, since its score is then of fewer folds."""
+    return _number(row.score) - floor if row.state == "ok" else math.nan
 
 
 def _place(row: Row, with_test: bool) -> tuple[int, float, float, bool, str]:

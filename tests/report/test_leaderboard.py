@@ -37,6 +37,12 @@ def test_lift_is_measured_from_the_best_baseline() -> None:
     assert math.isnan(float(str(board.loc["broken", "lift"])))
 
 
+def test_a_pruned_row_has_no_lift_since_it_saw_fewer_folds() -> None:
+    board = build_leaderboard(ROWS).set_index("model")
+    assert board.loc["half", "score"] == 0.99
+    assert math.isnan(float(str(board.loc["half", "lift"])))
+
+
 def test_a_failed_baseline_is_no_floor() -> None:
     rows = [Row("a", baseline=True, score=0.9, state="failed"), Row("b", score=0.7)]
     assert build_leaderboard(rows)["lift"].isna().all()
