@@ -1,0 +1,91 @@
+"""Columns that can teach nothing: empty, constant, repeated and id-like ones. Each drop is a finding."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from automl.contract import Column, Finding
+
+FEW_ROWS = 50
+DENSE = 0.5
+_ID_CASED = re.compile(r"(^|[\W_])([iI][dD]|uuid|guid|index|idx)$|[a-z]I[dD]$|[A-Z]ID$|^(rowid|rownum|rownumber)$")
+
+
+def useless(columns: Sequence[Column]) -> tuple[set[str], set[str], list[Finding]]:
+    """Names of columns to drop, which of them only look like ids, and a finding for each."""
+    gone: set[str] = set()
+    ids: set[str] = set()
+    found: list[Finding] = []
+    seen: dict[bytes, Column] = {}
+    for column in columns:
+        code, what = _verdict(column, seen)
+        if code:
+            gone.add(column.name)
+            found.append(Finding(code, what, f"column {column.label!r}", "dropped"))
+        if code == "id-like":
+            ids.add(column.name)
+    return gone, ids, found
+
+
+def _verdict(column: Column, seen: dict[bytes, Column]) -> tuple[str, str]:
+    missing = column.missing()
+    if missing.all():
+        return "all-missing", "no row has a value"
+    if not missing.any() and _constant(column):
+        return "constant", f"every row holds {_first(column)!r}"
+    twin = seen.setdefault(_digest(column), column)
+    if twin is not column:
+        return "duplicate", f"holds the same values as {twin.label!r}"
+    if len(column) >= FEW_ROWS and _id_like(column, missing):
+        return "id-like", "every row has its own value, which names the row and tells nothing about others"
+    return "", ""
+
+
+def _constant(column: Column) -> bool:
+    values = column.values
+    if column.kind == "object":
+        return False
+    return bool((values == values[0]).all())
+
+
+def _first(column: Column) -> Any:
+    value = column.values[0]
+    return column.levels[value] if column.kind == "category" else value
+
+
+def _digest(column: Column) -> bytes:
+    digest = hashlib.blake2b(column.kind.encode(), digest_size=16)
+    if column.kind in ("text", "image", "object"):
+        digest.update(
+            repr([hash(value) if isinstance(value, str | bytes) else id(value) for value in column.values]).encode()
+        )
+    else:
+        digest.update(np.ascontiguousarray(column.values).tobytes())
+        digest.update(repr(column.levels).encode("utf-8", "backslashreplace"))
+    return digest.digest()
+
+
+def _id_like(column: Column, missing: Any) -> bool:
+    if column.kind == "category":
+        n_values = int((~missing).sum())
+        worded = column.origin in ("str", "object", "category")
+        return worded and n_values >= FEW_ROWS and len(column.levels) == n_values
+    if column.kind != "numeric" or missing.any() or not _whole(column):
+        return False
+    values = column.values
+    spread = values.max() - values.min() + 1
+    dense = len(values) >= DENSE * spread
+    named = isinstance(column.label, str) and _ID_CASED.search(column.label) is not None
+    return (dense or named) and len(np.unique(values)) == len(values)
+
+
+def _whole(column: Column) -> bool:
+    """Integers by dtype, or numbers written as text without a fraction."""
+    if "int" in column.origin.lower():
+        return True
+    return column.origin in ("str", "object") and bool((column.values == np.floor(column.values)).all())

@@ -1,0 +1,226 @@
+"""From the caller's data to a typed table: everything that can be wrong with data is said here, before any training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from automl.contract import Column, DataError, Finding, IntArray, Table
+from automl.intake.containers import Frame, key_of, open_table
+from automl.intake.drops import useless
+from automl.intake.infer import infer
+from automl.intake.refusals import shorten
+from automl.intake.roles import Role, resolve
+from automl.intake.rules import Rule
+from automl.intake.schema import Schema
+from automl.intake.target import check_weight, group_rule, infer_target, rows_with_target, weight_rule
+from automl.intake.wrap import Container
+
+_SHAPELESS = frozenset(["target", "weight", "groups"])
+
+
+@dataclass(frozen=True)
+class Intake:
+    """What became of the caller's data.
+
+    Attributes:
+        table: features and role columns; dropped columns are not in it.
+        roles: role -> internal name or tuple of names.
+        schema: how to read later tables the same way.
+        container: how to give results back.
+        findings: what was noticed, and what was done about it.
+        rows_kept: (n_rows,) positions in the caller's data of the table's rows.
+    """
+
+    table: Table
+    roles: dict[str, Any]
+    schema: Schema
+    container: Container
+    findings: tuple[Finding, ...]
+    rows_kept: IntArray
+
+
+@dataclass(frozen=True)
+class _Read:
+    """A column that was read: where it came from, its rule and its values."""
+
+    position: int
+    rule: Rule
+    column: Column
+
+
+def ingest(
+    data: Any,
+    y: Any = None,
+    *,
+    target: Any = None,
+    roles: Mapping[str, Any] | None = None,
+    groups: Any = None,
+    time: Any = None,
+    sample_weight: Any = None,
+) -> Intake:
+    """Read any container into a typed table.
+
+    Args:
+        data: see `open_table`. It is never changed.
+        y: the target beside the data, one value a row, by position.
+        target: the target's column label (or an array, as `y`).
+        roles: role -> column label or list of labels. Only columns named here may hold lists, dicts or arrays.
+        groups: column label or array; rows of one group belong together.
+        time: column label or array.
+        sample_weight: column label or array of non-negative numbers.
+
+    Raises DataError for everything that cannot be learnt from.
+    """
+    frame = open_table(data)
+    _check_size(frame)
+    if y is not None and target is not None:
+        raise DataError("role-twice", "the target was given twice, as y and as target", "y", "Give one of them.")
+    given = {"target": target if y is None else y, "weight": sample_weight, "groups": groups, "time": time}
+    found_roles = resolve(frame, given, roles)
+    findings = [*frame.findings, *_label_findings(frame)]
+    read = _read_columns(frame, found_roles, findings)
+    named = _role_names(frame, found_roles)
+    read = _without_copy_of_target(frame, y, read, named, findings)
+    rows, read = _with_target(read, named, frame.n_rows, findings)
+    read = _teaching(frame, read, named, findings)
+    schema = Schema(
+        tuple(one.rule for one in read), tuple(one.position for one in read), named, len(frame.labels), frame.named
+    )
+    table = Table(tuple(one.column for one in read), len(rows))
+    return Intake(table, named, schema, frame.container.take(rows), tuple(findings), rows)
+
+
+def _check_size(frame: Frame) -> None:
+    width = len(frame.labels)
+    shape = f"(shape=({frame.n_rows}, {width}))"
+    if frame.n_rows == 0:
+        what = f"Found array with 0 sample(s) {shape} while a minimum of 1 is required."
+        raise DataError("rows-none", what, "", "Give at least 2 rows")
+    if width == 0:
+        what = f"Found array with 0 feature(s) {shape} while a minimum of 1 is required."
+        raise DataError("columns-none", what, "", "Give at least one column to learn from")
+    if frame.n_rows == 1:
+        raise DataError(
+            "rows-one", "n_samples=1: one row teaches nothing", "", "Give at least 2 rows, better 10 or more."
+        )
+
+
+def _label_findings(frame: Frame) -> list[Finding]:
+    """Labels that are blank, or differ only in case and blanks."""
+    found: list[Finding] = []
+    words: dict[str, list[str]] = {}
+    for label in frame.labels:
+        if key_of(label) == "\0missing" or not str(label).strip():
+            found.append(Finding("label-blank", "a column has a blank label", f"column {label!r}", "kept"))
+        elif isinstance(label, str):
+            words.setdefault(label.strip().casefold(), []).append(repr(label))
+    alike = [word for group in words.values() if len(group) > 1 for word in group]
+    if alike:
+        found.append(Finding("columns-alike", "labels differ only in case or blanks", shorten(alike), "kept apart"))
+    return found
+
+
+def _read_columns(frame: Frame, roles: Sequence[Role], findings: list[Finding]) -> list[_Read]:
+    """Every column of the frame, then every array given beside it."""
+    meaning = {position: role.role for role in reversed(roles) for position in role.positions}
+    out: list[_Read] = []
+    for position, label in enumerate(frame.labels):
+        out.append(_read_one(position, f"f{position}", label, frame.raw(position), meaning.get(position), findings))
+    beside = [role for role in roles if role.raw is not None]
+    for extra, role in enumerate(beside, start=len(frame.labels)):
+        out.append(_read_one(-1, f"f{extra}", role.label, role.raw, role.role, findings))
+    return out
+
+
+def _read_one(position: int, name: str, label: Any, raw: Any, role: str | None, findings: list[Finding]) -> _Read:
+    readers = {"target": infer_target, "weight": weight_rule, "groups": group_rule}
+    if role in readers:
+        rule, found = readers[role](name, label, raw)
+    else:
+        rule, found = infer(name, label, raw, role=role is not None)
+    findings += found
+    return _Read(position, rule, rule.column(raw))
+
+
+def _role_names(frame: Frame, roles: Sequence[Role]) -> dict[str, Any]:
+    """Role -> internal name, or tuple of names where the caller gave a list."""
+    out: dict[str, Any] = {}
+    beside = len(frame.labels)
+    for role in roles:
+        if role.raw is not None:
+            out[role.role] = f"f{beside}"
+            beside += 1
+        else:
+            names = tuple(f"f{position}" for position in role.positions)
+            out[role.role] = names if role.several else names[0]
+    return out
+
+
+def _flat(roles: Mapping[str, Any]) -> set[str]:
+    return {name for value in roles.values() for name in (value if isinstance(value, tuple) else (value,))}
+
+
+def _without_copy_of_target(
+    frame: Frame, y: Any, read: list[_Read], roles: Mapping[str, Any], findings: list[Finding]
+) -> list[_Read]:
+    """The target forgotten among the features, under the name that y has, is taken out; other copies are reported."""
+    if "target" not in roles or isinstance(roles["target"], tuple):
+        return read
+    target = next(one.column for one in read if one.rule.name == roles["target"])
+    names = _flat(roles)
+    copies = [one for one in read if one.rule.name not in names and _same(one.column, target)]
+    for one in copies:
+        forgotten = y is not None and one.rule.label == target.label
+        done = "dropped" if forgotten else "kept: drop it if it is not known when predicting"
+        where = f"column {one.rule.label!r}"
+        findings.append(Finding("target-copied", "holds the same values as the target", where, done))
+        if forgotten:
+            read = [other for other in read if other is not one]
+    return read
+
+
+def _same(one: Column, two: Column) -> bool:
+    if one.kind != two.kind or one.kind not in ("numeric", "category", "datetime") or one.levels != two.levels:
+        return False
+    return bool(np.array_equal(one.values, two.values, equal_nan=one.kind != "category"))
+
+
+def _with_target(
+    read: list[_Read], roles: Mapping[str, Any], n_rows: int, findings: list[Finding]
+) -> tuple[IntArray, list[_Read]]:
+    """The positions of the rows that have a target, and the columns over them."""
+    rows = np.arange(n_rows, dtype=np.int64)
+    by_name = {one.rule.name: one.column for one in read}
+    if isinstance(roles.get("target"), str):
+        keep, found = rows_with_target(by_name[roles["target"]])
+        findings += found
+        if keep is not None:
+            rows = np.flatnonzero(keep).astype(np.int64)
+            read = [_Read(one.position, one.rule, one.column.take(rows)) for one in read]
+    if isinstance(roles.get("weight"), str):
+        check_weight(next(one.column for one in read if one.rule.name == roles["weight"]))
+    return rows, read
+
+
+def _teaching(frame: Frame, read: list[_Read], roles: Mapping[str, Any], findings: list[Finding]) -> list[_Read]:
+    """Without the columns that can teach nothing. Raises DataError when none is left and the roles need some."""
+    names = _flat(roles)
+    features = [one.column for one in read if one.rule.name not in names]
+    gone, ids, found = useless(features)
+    needed = set(roles) <= _SHAPELESS
+    if needed and len(gone) == len(features):
+        gone -= ids
+        found = [
+            Finding(f.code, f.what, f.where, "kept: no other column is left") if f.code == "id-like" else f
+            for f in found
+        ]
+    if needed and len(gone) == len(features):
+        what = f"Found array with 0 feature(s) (shape=({frame.n_rows}, 0)) while a minimum of 1 is required."
+        reasons = shorten([f"{f.where}: {f.code}" for f in found])
+        raise DataError("columns-none", what, reasons, "Give a column that differs between rows")
+    findings += found
+    return [one for one in read if one.rule.name not in gone]
