@@ -1,0 +1,111 @@
+"""`automl fit`: search, ensemble, save."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from automl.cli import options as opt
+from automl.cli.guard import INTERRUPTED, complain
+from automl.cli.output import emit_json, records, show
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from automl.api import AutoML
+
+_SHOWN = 15  # leaderboard rows printed after a run
+
+
+def fit(
+    data: opt.DataFile,
+    target: opt.Target = None,
+    output: opt.ModelOut = Path("model"),
+    time_limit: opt.TimeLimit = None,
+    n_trials: opt.Trials = None,
+    task: opt.Task = "auto",
+    metric: opt.Metric = "auto",
+    preset: opt.Preset = "balanced",
+    models: opt.Models = None,
+    executor: opt.Executor = "auto",
+    ray: opt.RayAddress = None,
+    n_jobs: opt.Jobs = None,
+    random_state: opt.Seed = None,
+    groups: opt.Groups = None,
+    time: opt.Time = None,
+    sample_weight: opt.Weight = None,
+    overwrite: opt.Overwrite = False,
+    offline: opt.Offline = False,
+    commercial_only: opt.CommercialOnly = False,
+    quiet: opt.Quiet = False,
+    verbose: opt.Verbose = False,
+    as_json: opt.AsJson = False,
+) -> None:
+    """Learn from a CSV or Parquet file: baselines first, then a search, then an ensemble.
+
+    \b
+    automl fit train.csv --target churned --time-limit 60 -o model/
+    automl fit train.parquet -t price --metric mae --n-trials 50 --random-state 0
+    automl fit visits.csv -t sick --groups patient --models NAME,NAME
+    automl fit train.csv -t churned --ray ray://head:10001 --time-limit 600
+
+    Ctrl-C keeps the best so far: it is saved, and the exit code is 130.
+    """
+    from automl import AutoML
+
+    model = AutoML(
+        task=task,
+        metric=metric,
+        time_limit=time_limit,
+        n_trials=n_trials,
+        preset=preset,
+        models=opt.split_names(models),
+        executor="ray" if ray else executor,
+        ray_address=ray,
+        n_jobs=n_jobs,
+        random_state=random_state,
+        path=output,
+        overwrite=overwrite,
+        offline=offline,
+        allow_noncommercial=not commercial_only,
+        verbose=0 if quiet else 2 if verbose else 1,
+    )
+    model.fit(data, target, groups=groups, time=time, sample_weight=sample_weight)
+    _finish(model, output, as_json)
+
+
+def _finish(model: AutoML, output: Path, as_json: bool) -> None:
+    """Say what came out. Exits with 130 when the run was interrupted."""
+    board = model.leaderboard()
+    interrupted = bool(model.interrupted_)
+    if as_json:
+        emit_json({**_summary(model, board), "path": str(output), "interrupted": interrupted})
+    else:
+        _tell(board, output)
+    if interrupted:
+        complain(f"interrupted: the best so far is saved in {output}")
+        raise typer.Exit(INTERRUPTED)
+
+
+def _summary(model: AutoML, board: pd.DataFrame) -> dict[str, Any]:
+    """What came out, as JSON values. Scores are higher-is-better."""
+    fitted = board[board["state"] == "ok"]
+    baselines = fitted.loc[fitted["baseline"], "score"]
+    return {
+        "score": float(fitted["score"].iloc[0]) if len(fitted) else None,
+        "best_baseline": float(baselines.max()) if len(baselines) else None,
+        "classes": getattr(model, "classes_", None),
+        "leaderboard": records(board),
+    }
+
+
+def _tell(board: pd.DataFrame, output: Path) -> None:
+    """What came out, for a person, and what to do next."""
+    from automl.report import render_leaderboard
+
+    show(render_leaderboard(board, _SHOWN))
+    if len(board) > _SHOWN:
+        show(f"… and {len(board) - _SHOWN} more: automl leaderboard {output}")
+    show(f"saved in {output}; next: automl predict {output} new.csv -o predictions.csv")

@@ -1,0 +1,76 @@
+"""Exit codes, and errors as one clear message instead of a traceback.
+
+code  meaning
+0     done
+1     the run or the command failed
+2     wrong usage: an option, an argument or a file that is not there
+3     the data was rejected
+4     nothing could be fitted
+130   interrupted; what had been fitted by then is saved
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable
+from contextvars import ContextVar
+from typing import ParamSpec, TypeVar
+
+from automl.contract import AutoMLError, DataError, NothingFitted, OptionError
+from automl.report.text import plain
+
+FAILED, USAGE, REJECTED, NOTHING, INTERRUPTED = 1, 2, 3, 4, 130
+DEBUG: ContextVar[bool] = ContextVar("automl_debug", default=False)
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def guarded(command: Callable[P, R]) -> Callable[P, R]:
+    """The command, with the errors it raises turned into a message on stderr and an exit code."""
+    import typer
+
+    @functools.wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return command(*args, **kwargs)
+        except (typer.Exit, typer.Abort, typer.BadParameter):
+            raise
+        except KeyboardInterrupt:
+            complain("interrupted")
+            raise typer.Exit(INTERRUPTED) from None
+        except BrokenPipeError:
+            sys.stderr.close()
+            raise typer.Exit(0) from None
+        except Exception as error:
+            if DEBUG.get():
+                raise
+            complain(explain(error))
+            raise typer.Exit(exit_code(error)) from None
+
+    return run
+
+
+def exit_code(error: Exception) -> int:
+    """The exit code that tells a script what kind of error this is."""
+    if isinstance(error, OptionError):
+        return USAGE
+    if isinstance(error, DataError):
+        return REJECTED
+    if isinstance(error, NothingFitted):
+        return NOTHING
+    return FAILED
+
+
+def explain(error: Exception) -> str:
+    """The error for the person who must act: our own as they are, others with their type and how to see more."""
+    if isinstance(error, AutoMLError):
+        return str(error)
+    reason = f"{type(error).__name__}: {error}"
+    return f"{reason} (unexpected; `automl --debug …` shows where)"
+
+
+def complain(message: str) -> None:
+    """One safe line on stderr."""
+    sys.stderr.write(f"automl: {plain(message, 2000)}\n")

@@ -1,0 +1,65 @@
+"""Arguments and options of the commands, with the words that explain them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+ModelFolder = Annotated[
+    Path, typer.Argument(help="Folder that `automl fit` wrote.", exists=True, file_okay=False, show_default=False)
+]
+DataFile = Annotated[Path, typer.Argument(help="CSV or Parquet file.", exists=True, dir_okay=False, show_default=False)]
+MaybeFile = Annotated[
+    Path | None, typer.Argument(help="Also score every model on this file.", exists=True, dir_okay=False)
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on stdout and nothing else there.")]
+
+Target = Annotated[str | None, typer.Option("--target", "-t", help="Column to predict.")]
+ModelOut = Annotated[
+    Path, typer.Option("--output", "-o", help="Folder for the model, usable from the first commit on.")
+]
+TimeLimit = Annotated[
+    float | None, typer.Option("--time-limit", min=0.1, help="Seconds for everything; 300 unless --n-trials.")
+]
+Trials = Annotated[
+    int | None, typer.Option("--n-trials", min=1, help="Stop after this many trials: repeatable, no clock.")
+]
+Task = Annotated[str, typer.Option(help="Task plugin, or auto. See `automl plugins list`.")]
+Metric = Annotated[str, typer.Option(help="The metric that decides, or auto.")]
+Preset = Annotated[str, typer.Option(help="Time against accuracy.")]
+Models = Annotated[
+    list[str] | None, typer.Option(help="Model plugins to use, comma-separated or repeated; all by default.")
+]
+Executor = Annotated[str, typer.Option(help="auto, inline, local or ray.")]
+RayAddress = Annotated[
+    str | None, typer.Option("--ray", metavar="ADDRESS", help="Run on this Ray cluster; implies --executor ray.")
+]
+Jobs = Annotated[int | None, typer.Option(help="Fits at the same time; all cores by default.")]
+Seed = Annotated[int | None, typer.Option(help="Seed of everything random.")]
+Groups = Annotated[str | None, typer.Option(help="Column whose equal values stay in one fold.")]
+Time = Annotated[str | None, typer.Option(help="Column that orders the rows; the future is never learnt from.")]
+Weight = Annotated[str | None, typer.Option(help="Column of row weights.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
+Offline = Annotated[bool, typer.Option("--offline", help="Leave out plugins that need a network.")]
+CommercialOnly = Annotated[
+    bool, typer.Option("--commercial-only", help="Leave out plugins whose licence forbids commercial use.")
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="A line for every trial.")]
+
+FileOut = Annotated[
+    Path | None, typer.Option("--output", "-o", help="CSV or Parquet file to write; CSV on stdout by default.")
+]
+Proba = Annotated[bool, typer.Option("--proba", help="A column of probabilities for each class.")]
+OneModel = Annotated[
+    str | None, typer.Option("--model", help="Predict with this row of the leaderboard, not the ensemble.")
+]
+Level = Annotated[float, typer.Option(min=0.5, max=0.999, help="Confidence of the promised interval.")]
+
+
+def split_names(values: list[str] | None) -> list[str] | None:
+    """``["a,b", "c"]`` as ``["a", "b", "c"]``; None when nothing was given."""
+    names = [name.strip() for value in values or () for name in value.split(",")]
+    return [name for name in names if name] or None

@@ -1,0 +1,47 @@
+"""What commands print: JSON for machines on stdout, tables for people."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def emit_json(payload: Any) -> None:
+    """One JSON document on stdout. NaN and infinities become null, numpy values become Python's."""
+    json.dump(jsonable(payload), sys.stdout, indent=2, allow_nan=False, ensure_ascii=False)
+    sys.stdout.write("\n")
+
+
+def jsonable(value: Any) -> Any:
+    """The value with JSON types only; what JSON cannot say becomes its text."""
+    if isinstance(value, dict):
+        return {str(key): jsonable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [jsonable(item) for item in value]
+    if hasattr(value, "tolist"):
+        return jsonable(value.tolist())
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if value is None or isinstance(value, str | int | bool):
+        return value
+    return str(value)
+
+
+def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows of a frame as JSON values."""
+    return [jsonable(record) for record in frame.to_dict("records")]
+
+
+def show(renderable: Any) -> None:
+    """Print text or a rich table on stdout; colour only on a terminal, nothing wrapped away in a pipe."""
+    from rich.console import Console
+
+    console = Console(highlight=False, markup=False, force_jupyter=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, markup=False, force_jupyter=False, width=120)
+    console.print(renderable, soft_wrap=isinstance(renderable, str))

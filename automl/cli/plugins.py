@@ -1,0 +1,145 @@
+"""`automl plugins`: which models, tasks and encoders are installed, and whether they keep their contract."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from automl.cli.guard import FAILED, guarded
+from automl.cli.options import AsJson
+from automl.cli.output import emit_json, show
+from automl.contract import OptionError, PluginError
+from automl.report.text import plain
+
+if TYPE_CHECKING:
+    from automl.discovery.registry import Group, Registry
+
+app = typer.Typer(no_args_is_help=True, help="Models, tasks and encoders that are installed.")
+Name = Annotated[str, typer.Argument(help="Name of a plugin, as `automl plugins list` shows it.", show_default=False)]
+
+
+def _groups() -> dict[str, Group]:
+    """Kind -> the plugins of that kind."""
+    from automl.discovery import Registry
+
+    registry: Registry = Registry.installed()
+    return {"model": registry.models, "task": registry.tasks, "encoder": registry.encoders}
+
+
+def _find(name: str) -> tuple[str, Group]:
+    """The kind and group of a plugin. Raises OptionError when nothing has this name."""
+    groups = _groups()
+    for kind, group in groups.items():
+        if name in group.names():
+            return kind, group
+    from difflib import get_close_matches
+
+    known = sorted({other for group in groups.values() for other in group.names()})
+    near = get_close_matches(name, known, 3) or known
+    raise OptionError(f"no plugin is called {name!r}; there are {near}")
+
+
+@app.command("list")
+@guarded
+def list_plugins(as_json: AsJson = False) -> None:
+    """What is installed. Nothing of any plugin is imported for this.
+
+    \b
+    automl plugins list
+    """
+    found = [
+        {"kind": kind, **asdict(group.describe(name))} for kind, group in _groups().items() for name in group.names()
+    ]
+    if as_json:
+        emit_json({"plugins": found})
+        return
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table("kind", "name", "distribution", "version", "where", box=SIMPLE_HEAD, pad_edge=False)
+    for entry in found:
+        keys = ("kind", "name", "distribution", "version", "target")
+        table.add_row(*(Text(plain(entry[key], 100)) for key in keys))
+    show(table)
+
+
+@app.command()
+@guarded
+def info(name: Name, as_json: AsJson = False) -> None:
+    """What a plugin is, needs and can be tuned in.
+
+    \b
+    automl plugins info my-model
+    """
+    kind, group = _find(name)
+    facts = _facts(kind, group, name)
+    if as_json:
+        emit_json(facts)
+        return
+    for key, value in facts.items():
+        if isinstance(value, dict):
+            show(f"{key}:")
+            for inner, text in value.items():
+                show(f"  {plain(inner)}: {plain(text)}")
+        elif value not in ("", [], ()):
+            show(f"{key}: {plain(', '.join(map(str, value)) if isinstance(value, list | tuple) else value)}")
+
+
+def _facts(kind: str, group: Group, name: str) -> dict[str, Any]:
+    """Everything that a plugin declares; only what its metadata says when it cannot be loaded."""
+    from automl.discovery.registry import missing_requirement
+
+    listed = group.describe(name)
+    facts: dict[str, Any] = {"name": name, "kind": kind, **asdict(listed)}
+    try:
+        plugin = group.load(name)
+    except PluginError as error:
+        return {**facts, "available": False, "reason": str(error)}
+    missing = missing_requirement(plugin)
+    declared = ("produces", "view", "baseline", "requires", "license", "noncommercial", "needs_network", "kinds")
+    facts |= {"about": (plugin.__doc__ or "").strip().partition("\n")[0], "available": not missing, "reason": missing}
+    facts |= {key: getattr(plugin, key) for key in declared if hasattr(plugin, key)}
+    if kind == "model":
+        facts["knobs"] = _knobs(plugin)
+    return facts
+
+
+def _knobs(plugin: Any) -> dict[str, str]:
+    """Name -> range and default of what the search may tune."""
+    from automl.discovery import Registry
+    from automl.discovery.spaces import space_of
+
+    families = {task.family for task in Registry.installed().tasks.load_all().values()}
+    spaces = [space_of(plugin, family) for family in sorted(families)]
+    space = max(spaces, key=lambda one: len(one.knobs), default=None)
+    if space is None:
+        return {}
+    return {name: f"{knob}, default {space.default[name]!r}" for name, knob in space.knobs.items()}
+
+
+@app.command()
+@guarded
+def check(name: Name, as_json: AsJson = False) -> None:
+    """Does a plugin keep its contract? Runs the conformance checks that its author's tests should run too.
+
+    \b
+    automl plugins check my-model
+    """
+    kind, group = _find(name)
+    failures = _failures(kind, group.load(name))
+    if as_json:
+        emit_json({"name": name, "kind": kind, "ok": not failures, "failures": failures})
+    else:
+        for failure in failures:
+            show(plain(failure, 400))
+        show(f"{plain(name)}: {'keeps its contract' if not failures else f'{len(failures)} checks failed'}")
+    if failures:
+        raise typer.Exit(FAILED)
+
+
+def _failures(kind: str, plugin: type[Any]) -> list[str]:
+    """One line for every conformance check that a plugin fails."""
+    raise NotImplementedError

@@ -1,0 +1,94 @@
+"""`automl predict`, `automl evaluate`, `automl leaderboard`: what to do with a fitted model."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from automl.cli import options as opt
+from automl.cli.frames import check_writable, predictions_frame, read_table, write_table
+from automl.cli.output import emit_json, records, show
+from automl.report.text import figure
+
+
+def predict(
+    model: opt.ModelFolder,
+    data: opt.DataFile,
+    output: opt.FileOut = None,
+    proba: opt.Proba = False,
+    name: opt.OneModel = None,
+    overwrite: opt.Overwrite = False,
+    as_json: opt.AsJson = False,
+) -> None:
+    """Predict for the rows of a CSV or Parquet file, in their order.
+
+    \b
+    automl predict model/ new.csv -o predictions.csv
+    automl predict model/ new.parquet --proba -o probabilities.parquet
+    automl predict model/ new.csv --json
+
+    Labels are written as they came in the training data: a spreadsheet may read one that begins with = as a formula.
+    """
+    from automl import AutoML
+
+    if output is not None:
+        check_writable(output, overwrite)
+    fitted = AutoML.load(model)
+    table = read_table(data)
+    answer = fitted.predict_proba(table, model=name) if proba else fitted.predict(table, model=name)
+    frame = predictions_frame(answer)
+    if output is not None:
+        write_table(frame, output)
+    if as_json:
+        emit_json({"rows": len(frame), "path": None if output is None else str(output), "predictions": records(frame)})
+    elif output is None:
+        frame.to_csv(sys.stdout, index=False)
+
+
+def evaluate(
+    model: opt.ModelFolder,
+    data: opt.DataFile,
+    level: opt.Level = 0.9,
+    as_json: opt.AsJson = False,
+) -> None:
+    """Score a model on data with known answers, beside the interval it promised for that many rows.
+
+    \b
+    automl evaluate model/ test.csv
+    automl evaluate model/ last_month.parquet --json
+
+    A score below the interval says that this data differs from what the model learnt from.
+    """
+    from automl import AutoML
+
+    fitted = AutoML.load(model)
+    table = read_table(data)
+    score = float(fitted.score(table))
+    low, high = (float(bound) for bound in fitted.score_interval(len(table), level=level))
+    if as_json:
+        emit_json({"score": score, "rows": len(table), "level": level, "low": low, "high": high})
+        return
+    verdict = "as promised" if low <= score <= high else "better than promised" if score > high else "below it"
+    show(f"score {figure(score)} on {len(table)} rows (higher is better)")
+    show(f"promised {figure(low)} to {figure(high)} ({level:.0%}): {verdict}")
+
+
+def leaderboard(
+    model: opt.ModelFolder,
+    data: opt.MaybeFile = None,
+    as_json: opt.AsJson = False,
+) -> None:
+    """Every model tried, best first, with what it buys over the best baseline.
+
+    \b
+    automl leaderboard model/
+    automl leaderboard model/ test.csv
+    """
+    from automl import AutoML
+    from automl.report import render_leaderboard
+
+    board: Any = AutoML.load(model).leaderboard(None if data is None else read_table(data))
+    if as_json:
+        emit_json({"leaderboard": records(board)})
+    else:
+        show(render_leaderboard(board))
