@@ -1,0 +1,102 @@
+"""Messages between the driver and a worker over a socket pair: framed, never half-read, able to carry a file."""
+
+from __future__ import annotations
+
+import pickle
+import select
+import socket
+import struct
+import time
+from typing import Any
+
+_HEAD = struct.Struct("<Q")
+_CHUNK = 1 << 20
+_SEND_SECONDS = 10
+
+
+class Channel:
+    """One end. The worker blocks in `receive`; the driver takes what is there with `drain`."""
+
+    def __init__(self, end: socket.socket) -> None:
+        self._end = end
+        self._inbox = bytearray()
+        self.heard = 0.0
+
+    def fileno(self) -> int:
+        """For selectors."""
+        return self._end.fileno()
+
+    def give_up_sending(self) -> None:
+        """From now on a peer that does not read for 10 s makes `send` fail with an OSError instead of blocking."""
+        self._end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", _SEND_SECONDS, 0))
+
+    def send(self, message: Any, fd: int | None = None) -> None:
+        """Send a picklable message, and with it an open file. Raises OSError when the peer is gone."""
+        body = pickle.dumps(message, protocol=5)
+        self._end.sendall(_HEAD.pack(len(body)) + body)
+        if fd is not None:
+            socket.send_fds(self._end, [b"f"], [fd])
+
+    def send_if_room(self, message: Any) -> None:
+        """Send a small message unless the peer is far behind, then drop it: for progress, which must never block."""
+        if select.select([], [self._end], [], 0)[1]:
+            self.send(message)
+
+    def receive(self) -> Any:
+        """The next message, however long it takes. Raises EOFError when the peer is gone."""
+        (size,) = _HEAD.unpack(self._exactly(_HEAD.size))
+        return pickle.loads(self._exactly(size))
+
+    def receive_fd(self) -> int:
+        """The file that came with the message just received."""
+        _, fds, _, _ = socket.recv_fds(self._end, 1, 1)
+        if not fds:
+            raise EOFError("the driver is gone")
+        return fds[0]
+
+    def drain(self) -> tuple[list[Any], bool]:
+        """All complete messages that are there, and whether the peer is still connected. Never blocks."""
+        connected = True
+        while True:
+            try:
+                chunk = self._end.recv(_CHUNK, socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                break
+            except OSError:
+                chunk = b""
+            if not chunk:
+                connected = False
+                break
+            self._inbox += chunk
+            self.heard = time.monotonic()
+        return self._complete(), connected
+
+    @property
+    def midway(self) -> bool:
+        """Has part of a message arrived, and something within the last 5 seconds?"""
+        return bool(self._inbox) and time.monotonic() - self.heard < 5.0
+
+    def close(self) -> None:
+        """Close this end."""
+        self._end.close()
+
+    def _complete(self) -> list[Any]:
+        messages = []
+        while len(self._inbox) >= _HEAD.size:
+            (size,) = _HEAD.unpack_from(self._inbox)
+            end = _HEAD.size + size
+            if len(self._inbox) < end:
+                break
+            messages.append(pickle.loads(bytes(self._inbox[_HEAD.size : end])))
+            del self._inbox[:end]
+        return messages
+
+    def _exactly(self, size: int) -> bytearray:
+        data = bytearray(size)
+        view = memoryview(data)
+        while view.nbytes:
+            count = self._end.recv_into(view)
+            if not count:
+                raise EOFError("the driver is gone")
+            view = view[count:]
+        return data

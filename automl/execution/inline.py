@@ -1,0 +1,78 @@
+"""Runs jobs in the driver's own process, one after the other: for tests and debugging, never for strangers' code."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from automl.contract import ExecutionError
+from automl.execution.job import Dataset, Event, Job
+from automl.execution.limits import available_cpus, gpu_devices
+from automl.execution.protocol import Capacity
+from automl.execution.running import UNIT, Runner, find_runner, run_safely
+
+
+class InlineExecutor:
+    """Each `wait` runs one job, in the order of submission, for as long as that takes.
+
+    A crash or hang of a plugin is one of the whole program; `hard_seconds` and `memory` are not enforced, and `kill`
+    reaches only jobs that wait.
+    """
+
+    isolates = False
+
+    def __init__(self, runner: str | Runner = UNIT) -> None:
+        self._runner = runner
+        self._dataset: Dataset | None = None
+        self._queue: deque[Job] = deque()
+        self._ended: list[Event] = []
+
+    def start(self) -> None:
+        """Nothing to warm up."""
+
+    def open(self, dataset: Dataset) -> None:
+        """Keep the data."""
+        self._dataset = dataset
+
+    def submit(self, job: Job) -> None:
+        """Queue a job. Raises ExecutionError when this machine lacks the cores or devices."""
+        cpus, gpus = available_cpus(), len(gpu_devices())
+        if job.resources.cpus > cpus or job.resources.gpus > gpus:
+            raise ExecutionError(
+                f"job {job.id} needs {job.resources.cpus} cores and {job.resources.gpus:g} GPUs; this machine gives "
+                f"{cpus} cores and {gpus} GPUs. Ask for less."
+            )
+        self._queue.append(job)
+
+    def wait(self, timeout: float) -> list[Event]:
+        """Run the next job here; its progress reports and its end. Empty when there is none."""
+        if self._ended:
+            ended, self._ended = self._ended, []
+            return ended
+        if not self._queue:
+            return []
+        job = self._queue.popleft()
+        events: list[Event] = []
+
+        def progress(step: int, value: float) -> None:
+            events.append(Event(job.id, "progress", step=step, value=value))
+
+        events.append(run_safely(find_runner(self._runner), job, self._dataset, progress))
+        return events
+
+    def kill(self, job: int) -> None:
+        """Take a waiting job off the queue."""
+        for waiting in self._queue:
+            if waiting.id == job:
+                self._queue.remove(waiting)
+                self._ended.append(Event(job, "timeout", message="ended on request before it began"))
+                return
+
+    def capacity(self) -> Capacity:
+        """One slot."""
+        return Capacity(1, len(self._queue), float(len(gpu_devices())))
+
+    def close(self) -> None:
+        """Forget everything."""
+        self._queue.clear()
+        self._ended.clear()
+        self._dataset = None

@@ -1,0 +1,77 @@
+"""The program of a local worker: ``python -m automl.execution.worker <fd>``. It never imports the driver's script."""
+
+from __future__ import annotations
+
+import contextlib
+import faulthandler
+import importlib
+import os
+import pickle
+import signal
+import socket
+import sys
+import time
+from typing import Any
+
+from automl.execution.channel import Channel
+
+_PROGRESS_SECONDS = 0.2
+
+
+def main(fd: int) -> None:
+    """Serve jobs until the driver is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    faulthandler.enable()
+    channel = Channel(socket.socket(fileno=fd))
+    try:
+        _serve(channel)
+    except (EOFError, ConnectionError):
+        os._exit(0)
+
+
+def _serve(channel: Channel) -> None:
+    runner, preload = channel.receive()
+    for name in ("numpy", *preload):
+        with contextlib.suppress(Exception):
+            importlib.import_module(name)
+    from automl.execution import shared
+
+    dataset: Any = None
+    channel.send(("ready", 0))
+    while True:
+        kind, *rest = channel.receive()
+        if kind == "data":
+            generation, paths = rest
+            fd = channel.receive_fd()
+            sys.path[:] = paths
+            dataset = None
+            dataset = shared.attach(fd)
+            channel.send(("ready", generation))
+        else:
+            channel.send(("end", *_do(channel, runner, rest[0], dataset)))
+
+
+def _do(channel: Channel, runner: bytes, parcel: bytes, dataset: Any) -> tuple[int, bytes]:
+    from automl.execution.running import encode, failure, find_runner, run_safely
+
+    job, pid = pickle.loads(parcel), os.getpid()
+    last = -_PROGRESS_SECONDS
+
+    def progress(step: int, value: float) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last >= _PROGRESS_SECONDS:
+            last = now
+            channel.send_if_room(("progress", job.id, int(step), float(value)))
+
+    try:
+        event = run_safely(find_runner(pickle.loads(runner)), job, dataset, progress)
+    except BaseException as error:
+        event = failure(job.id, error)
+    if os.getpid() != pid:
+        os._exit(1)  # a child that the plugin forked came back here; only the worker itself may answer
+    return job.id, encode(event)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

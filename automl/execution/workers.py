@@ -1,0 +1,87 @@
+"""What the pool knows of one worker, local or remote, and what a worker can say."""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from automl.execution.job import Event, Job
+from automl.execution.seats import Seat
+
+
+@dataclass(frozen=True)
+class Ready:
+    """It has the current data and can take a job."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """It is gone, with the job it had. `kind` is that job's event."""
+
+    kind: Literal["crashed", "oom", "node_lost"]
+    message: str
+    detail: str = ""
+
+
+class Worker(ABC):
+    """One worker process, which runs one job at a time.
+
+    Attributes:
+        seat: what it was started with.
+        job: what it runs now.
+        ready: it can take a job when it has none.
+        since: monotonic time at which it was started, or given the job it runs.
+        models: names of the models it has run, whose libraries it therefore has in memory.
+    """
+
+    def __init__(self, seat: Seat) -> None:
+        self.seat = seat
+        self.job: Job | None = None
+        self.ready = False
+        self.since = time.monotonic()
+        self.models: set[str] = set()
+
+    def begin(self, job: Job) -> None:
+        """Run a job."""
+        self.job, self.since = job, time.monotonic()
+        self.models.add(job.model.name)
+        self.send(job)
+
+    def rest(self) -> None:
+        """The job is over."""
+        self.job = None
+
+    @abstractmethod
+    def share(self) -> None:
+        """Make the data now published known to it; it says `Ready` when it has it."""
+
+    @abstractmethod
+    def send(self, job: Job) -> None:
+        """Hand over the job. A worker that is gone says so in `collect`."""
+
+    @abstractmethod
+    def collect(self) -> Sequence[Ready | Ended | Event]:
+        """What it has said since the last call, `Ended` last. Never blocks."""
+
+    @abstractmethod
+    def kill(self) -> None:
+        """End it and its children, hard, without waiting."""
+
+    @abstractmethod
+    def reap(self) -> None:
+        """After `kill`: wait a moment for it to be gone, and free what was kept for it."""
+
+    def talking(self) -> bool:
+        """Is its result on the way right now?"""
+        return False
+
+    def memory(self) -> int:
+        """Bytes it and its children hold, without the shared data; 0 when it watches that itself."""
+        return 0
+
+    def swollen(self) -> bool:
+        """Has it kept so much memory that a fresh one is better?"""
+        return False
