@@ -1,0 +1,73 @@
+"""Copying a commit to a place of its own: just the files it refers to, visible only when whole."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import uuid
+from pathlib import Path
+
+from automl.contract import ArtifactError, OptionError
+from automl.store import files
+from automl.store.claim import OURS, check_free
+from automl.store.manifest import MANIFEST, Manifest, load_manifest
+from automl.store.run import RunFolder
+
+
+def export(run: RunFolder | Path | str, target: Path | str, overwrite: bool = False) -> None:
+    """Copy a run's last commit to `target`, where `load_manifest` reads it.
+
+    Args:
+        run: the run, or its folder, or an exported one.
+        target: an empty or new folder, or with `overwrite` an earlier export.
+        overwrite: replace what is there; it stays whole until the new one is.
+
+    Raises OptionError when the target cannot be used and ArtifactError when the source is damaged or the disk does not
+    take the copy; the target is then as it was.
+    """
+    source = (run.path if isinstance(run, RunFolder) else Path(run)).resolve()
+    place = Path(target).absolute()
+    resolved = place.resolve()
+    if resolved == source or resolved in source.parents:
+        raise OptionError(f"cannot export {source} onto itself or a folder above it; choose another target")
+    replaces = check_free(place, overwrite)
+    if replaces and (foreign := sorted(entry.name for entry in place.iterdir() if entry.name not in OURS)):
+        raise OptionError(f"{place} also holds {foreign[:5]}, which overwriting would remove; choose another target")
+    manifest = load_manifest(source)
+    mark = uuid.uuid4().hex[:8]
+    new = place.with_name(f".{place.name}.{mark}.new")
+    try:
+        _copy(manifest, new)
+        _swap(new, place, place.with_name(f".{place.name}.{mark}.old"))
+    except OSError as error:
+        files.discard(new)
+        raise ArtifactError(f"cannot write the model to {place}: {error}; free some space or choose another") from error
+
+
+def _copy(manifest: Manifest, new: Path) -> None:
+    """All files of the commit, the manifest last, forced to disk."""
+    new.mkdir(parents=True)
+    folders = [p for folds in manifest.models.values() for p in folds.values()] + list(manifest.states.values())
+    for folder in folders:
+        (new / folder).mkdir(parents=True, exist_ok=True)
+    copies = []
+    for name in manifest.files:
+        copies.append(new / name)
+        copies[-1].parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(manifest.folder / name, copies[-1])
+    files.sync(copies + files.folders_of(copies + [new / folder / "_" for folder in folders], new))
+    files.replace(new / MANIFEST, (manifest.folder / MANIFEST).read_bytes())
+
+
+def _swap(new: Path, place: Path, old: Path) -> None:
+    """Put the new folder in place; when that fails, what was there is put back."""
+    if place.exists():
+        os.rename(place, old)
+    try:
+        os.rename(new, place)
+    except OSError:
+        if old.exists():
+            os.rename(old, place)
+        raise
+    files.sync([place.parent])
+    files.discard(old)

@@ -1,0 +1,128 @@
+"""The journal: what happened in a run, one checked record a line, readable up to the last whole one after any crash.
+
+A line is ``<length of the JSON, 8 hex digits> <crc32 of the JSON, 8 hex digits> <JSON>\\n``.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+import zlib
+from pathlib import Path
+from typing import Any
+
+from automl.contract import ArtifactError
+from automl.store.values import dumps, loads
+
+_HEAD = 18
+_SYNC_SECONDS = 1.0
+
+
+class Journal:
+    """An append-only file of records.
+
+    Args:
+        path: opened for appending; created when absent. A damaged tail is cut off.
+        sync: True forces every record to disk before `append` returns; False does so at most once a second, which can
+            lose that second when the machine (not just the process) dies.
+
+    Raises ArtifactError when the file cannot be opened.
+    """
+
+    def __init__(self, path: Path, sync: bool = True) -> None:
+        self.path, self.sync = path, sync
+        self._synced = time.monotonic()
+        try:
+            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
+            self._end = _scan(path.read_bytes())[1]
+            if os.fstat(self._file).st_size > self._end:
+                os.ftruncate(self._file, self._end)
+                os.fsync(self._file)
+        except OSError as error:
+            raise ArtifactError(
+                f"cannot open the journal {path}: {error}; check the disk and its permissions"
+            ) from error
+
+    def append(self, record: dict[str, Any]) -> None:
+        """Add a record of JSON values (NaN, infinities and numpy numbers too).
+
+        Raises ArtifactError when the disk does not take it; the journal then ends with the record before.
+        """
+        line = _framed(dumps(record).encode("utf-8"))
+        try:
+            _write_all(self._file, line)
+            if self.sync or time.monotonic() - self._synced >= _SYNC_SECONDS:
+                os.fsync(self._file)
+                self._synced = time.monotonic()
+        except OSError as error:
+            self._cut()
+            raise ArtifactError(f"cannot write the journal {self.path}: {error}; free some space and resume") from error
+        self._end += len(line)
+
+    def close(self) -> None:
+        """Force everything to disk and close; more than once is fine."""
+        if self._file < 0:
+            return
+        file, self._file = self._file, -1
+        try:
+            os.fsync(file)
+        except OSError as error:
+            raise ArtifactError(f"the last second of {self.path} may not be on disk: {error}") from error
+        finally:
+            os.close(file)
+
+    @staticmethod
+    def read(path: Path) -> list[dict[str, Any]]:
+        """All records up to the first damaged one. Raises ArtifactError when there is no such file."""
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise ArtifactError(f"cannot read the journal {path}: {error}; is this the folder of a run?") from error
+        return _scan(data)[0]
+
+    def _cut(self) -> None:
+        """Take back a record that was written in part."""
+        try:
+            os.ftruncate(self._file, self._end)
+        except OSError:
+            return
+
+
+def looks_like_journal(data: bytes) -> bool:
+    """Is this the content of a journal, perhaps of one that never got a whole record?"""
+    return not data or bool(_scan(data)[0])
+
+
+def _framed(text: bytes) -> bytes:
+    return b"%08x %08x %s\n" % (len(text), zlib.crc32(text), text)
+
+
+def _scan(data: bytes) -> tuple[list[dict[str, Any]], int]:
+    """The whole records from the start, and where the last of them ends."""
+    records: list[dict[str, Any]] = []
+    start = 0
+    while True:
+        end = data.find(b"\n", start)
+        record = _record(data[start : end + 1]) if end >= 0 else None
+        if record is None:
+            return records, start
+        records.append(record)
+        start = end + 1
+
+
+def _record(line: bytes) -> dict[str, Any] | None:
+    """The record in a line, or None when it is damaged."""
+    text = line[_HEAD:-1]
+    if line != _framed(text):
+        return None
+    try:
+        record = loads(text)
+    except ValueError:
+        return None
+    return record if isinstance(record, dict) else None
+
+
+def _write_all(file: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(file, view) :]

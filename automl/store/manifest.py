@@ -1,0 +1,164 @@
+"""The manifest: which files a commit consists of, with their hashes, checked before any of them is parsed."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from automl.contract import ArtifactError, read_state
+from automl.store.files import below, digest, digest_of, safe_name
+from automl.store.values import dumps, loads
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+_HEAD, _MIDDLE, _TAIL = b'{"sha256":"', b'","manifest":', b"}\n"
+_AGAIN = "copy the artifact again or use an older one"
+
+
+@dataclass(frozen=True)
+class FileEntry:
+    """A file of the commit: sha256 in hex, and bytes."""
+
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A commit that can be trusted to be what was written.
+
+    Attributes:
+        folder: where it lies.
+        created: UTC time, ISO format.
+        versions: of automl, python, platform, numpy and the libraries that took part.
+        files: relative path -> entry, of every file that belongs to it.
+        models: key -> fold -> relative folder.
+        states: name -> relative folder.
+        content: what the engine had to say, as JSON values.
+    """
+
+    folder: Path
+    created: str
+    versions: Mapping[str, str]
+    files: Mapping[str, FileEntry]
+    models: Mapping[str, Mapping[int, str]]
+    states: Mapping[str, str]
+    content: Mapping[str, Any]
+
+    def model_folder(self, key: str, fold: int) -> Path:
+        """Where a member's files lie. Raises ArtifactError when it is not part of the commit."""
+        if fold not in self.models.get(key, {}):
+            raise ArtifactError(f"{self.folder} has no model {key!r} for fold {fold}; it has {sorted(self.models)}")
+        return self.folder / self.models[key][fold]
+
+    def state_folder(self, name: str) -> Path:
+        """Where a named state lies, for classes with a `load` of their own. Raises ArtifactError."""
+        if name not in self.states:
+            raise ArtifactError(f"{self.folder} has no state {name!r}; it has {sorted(self.states)}")
+        return self.folder / self.states[name]
+
+    def state(self, name: str) -> dict[str, Any]:
+        """A named state as it was committed. Raises ArtifactError."""
+        return read_state(self.state_folder(name))
+
+
+def encode(manifest: Manifest) -> bytes:
+    """The bytes of manifest.json: strict JSON that carries the hash of its own body."""
+    body = dumps(
+        {
+            "format_version": FORMAT,
+            "created": manifest.created,
+            "versions": manifest.versions,
+            "files": {name: [entry.sha256, entry.size] for name, entry in sorted(manifest.files.items())},
+            "models": {key: {str(k): path for k, path in folds.items()} for key, folds in manifest.models.items()},
+            "states": manifest.states,
+            "content": manifest.content,
+        }
+    ).encode("utf-8")
+    return _HEAD + digest(body).encode() + _MIDDLE + body + _TAIL
+
+
+def load_manifest(path: Path | str) -> Manifest:
+    """Read a commit and check that every file of it is as it was written.
+
+    Raises ArtifactError naming the file that is missing, damaged, foreign or from a newer version.
+    """
+    folder = Path(path)
+    try:
+        data = (folder / MANIFEST).read_bytes()
+    except OSError as error:
+        raise ArtifactError(
+            f"cannot read {folder / MANIFEST}: {error}; either this is no saved model, or its run ended before the "
+            "first model was committed"
+        ) from error
+    manifest = _decode(folder, data)
+    _verify(manifest)
+    return manifest
+
+
+def looks_like_manifest(data: bytes) -> bool:
+    """Is this the beginning of a manifest of ours?"""
+    return data.startswith(_HEAD)
+
+
+def _decode(folder: Path, data: bytes) -> Manifest:
+    start = len(_HEAD) + 64
+    body = data[start + len(_MIDDLE) : -len(_TAIL)]
+    if data != _HEAD + digest(body).encode() + _MIDDLE + body + _TAIL:
+        raise ArtifactError(f"{folder / MANIFEST} is damaged or was edited: its hash differs; {_AGAIN}")
+    try:
+        fields = loads(body)
+        version = fields["format_version"]
+        if version > FORMAT:
+            raise ArtifactError(
+                f"{folder / MANIFEST} has format {version}, written by version {fields['versions']['automl']}; this "
+                f"version reads up to format {FORMAT}: install {fields['versions']['automl']} or newer"
+            )
+        return Manifest(
+            folder,
+            fields["created"],
+            fields["versions"],
+            {safe_name(name): FileEntry(sha, size) for name, (sha, size) in fields["files"].items()},
+            {key: {int(k): safe_name(p) for k, p in folds.items()} for key, folds in fields["models"].items()},
+            {name: safe_name(p) for name, p in fields["states"].items()},
+            fields["content"],
+        )
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ArtifactError(f"{folder / MANIFEST} lacks what a manifest must say: {error!r}; {_AGAIN}") from error
+
+
+def _verify(manifest: Manifest) -> None:
+    """Every file listed is there as written, and the folders that get loaded hold nothing else."""
+    for name, entry in manifest.files.items():
+        file = manifest.folder / name
+        try:
+            _refuse_links(manifest.folder, name)
+            size = os.lstat(file).st_size
+            same = size == entry.size and digest_of(file) == entry.sha256
+        except OSError as error:
+            raise ArtifactError(f"cannot read {file}: {error}; the artifact is incomplete: {_AGAIN}") from error
+        if not same:
+            raise ArtifactError(f"{file} is damaged: its hash differs from the manifest's; {_AGAIN}")
+    folders = [p for folds in manifest.models.values() for p in folds.values()] + list(manifest.states.values())
+    for folder in folders:
+        if not (manifest.folder / folder).is_dir():
+            raise ArtifactError(f"{manifest.folder / folder} is missing; the artifact is incomplete: {_AGAIN}")
+        for file in below(manifest.folder / folder):
+            if file.relative_to(manifest.folder).as_posix() not in manifest.files:
+                raise ArtifactError(f"{file} does not belong to the artifact; remove it or {_AGAIN}")
+
+
+def _refuse_links(folder: Path, name: str) -> None:
+    """Neither the file nor a folder on the way to it is a link; the file is a regular one."""
+    place = folder
+    for part in name.split("/"):
+        place = place / part
+        mode = os.lstat(place).st_mode
+        if stat.S_ISLNK(mode):
+            raise ArtifactError(f"{place} is a link; an artifact holds plain files only: {_AGAIN}")
+    if not stat.S_ISREG(mode):
+        raise ArtifactError(f"{place} is no plain file; {_AGAIN}")

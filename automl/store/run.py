@@ -1,0 +1,219 @@
+"""The folder of one run: members are written as they come, and each commit makes a loadable model of some of them.
+
+manifest.json            the last commit; written last, at once
+journal.jsonl            what happened
+members/<key>/fold-<k>/  saved models
+states/<version>/<name>/ what a commit says besides: the combiner, the schema, …
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import tempfile
+import weakref
+from collections.abc import Collection, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from automl.contract import ArtifactError, OptionError, write_state
+from automl.store import files
+from automl.store.claim import JOURNAL, MEMBERS, STATES, check_free, clear
+from automl.store.journal import Journal
+from automl.store.manifest import MANIFEST, FileEntry, Manifest, encode
+from automl.store.versions import versions
+
+_PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,99}")
+
+
+class RunFolder:
+    """One run on disk. After every `commit`, `load_manifest` on its path gives a whole model, whatever happens later.
+
+    Attributes:
+        path: the folder.
+        journal: the run's journal.
+    """
+
+    def __init__(self, path: Path, journal: Journal, temporary: bool = False) -> None:
+        """Use `RunFolder.create`."""
+        self.path, self.journal = path, journal
+        self._models: dict[str, dict[int, str]] = {}
+        self._entries: dict[str, dict[str, FileEntry]] = {}
+        self._referenced: set[str] = set()
+        self._on_disk: set[str] = set()
+        self._version = 0
+        self._remove = weakref.finalize(self, _remove_own, path, os.getpid()) if temporary else None
+
+    @classmethod
+    def create(cls, path: Path | str | None, overwrite: bool = False, sync: bool = True) -> RunFolder:
+        """Start a run.
+
+        Args:
+            path: an empty or new folder; None makes a private one that goes away on `close`, with the last reference to
+                this object, or at interpreter exit.
+            overwrite: replace the run that is there.
+            sync: force every journal record to disk at once, see `Journal`.
+
+        Raises OptionError naming the path when the folder cannot be used.
+        """
+        if path is None:
+            place = Path(tempfile.mkdtemp(prefix="automl-"))
+            return cls(place, Journal(place / JOURNAL, sync), temporary=True)
+        place = Path(path).absolute()
+        if check_free(place, overwrite):
+            clear(place)
+        try:
+            place.mkdir(parents=True, exist_ok=True)
+            os.close(os.open(place / JOURNAL, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+        except FileExistsError as error:
+            raise OptionError(f"another run has just started in {place}; choose another path") from error
+        except OSError as error:
+            raise OptionError(f"cannot start a run in {place}: {error}; choose a folder that can be written") from error
+        return cls(place, Journal(place / JOURNAL, sync))
+
+    def write_model(self, key: str, fold: int, contents: Mapping[str, bytes]) -> None:
+        """Keep a saved model: relative file name -> bytes. The same key and fold again replaces it.
+
+        Raises ArtifactError when a name leaves the folder or the disk does not take a file; nothing is kept then.
+        """
+        folder = self._fresh_folder(_plain(key, "a member's key"), fold)
+        place = self.path / folder
+        entries = {}
+        try:
+            place.mkdir(parents=True)
+            for name, data in contents.items():
+                relative = f"{folder}/{files.safe_name(name)}"
+                files.write(self.path / relative, data)
+                entries[relative] = FileEntry(files.digest(data), len(data))
+        except (OSError, ArtifactError) as error:
+            files.discard(place)
+            raise ArtifactError(f"cannot keep model {key!r}: {error}") from error
+        before = self._models.setdefault(key, {}).get(fold)
+        self._models[key][fold] = folder
+        self._entries[folder] = entries
+        if before is not None:
+            self._forget(before)
+
+    def drop_model(self, key: str) -> None:
+        """Remove a member of all folds. What the last commit refers to goes away after the next one."""
+        for folder in self._models.pop(key, {}).values():
+            self._forget(folder)
+
+    def commit(
+        self,
+        manifest: Mapping[str, Any],
+        states: Mapping[str, Mapping[str, Any]],
+        members: Collection[str] | None = None,
+        libraries: Collection[str] = (),
+    ) -> None:
+        """Make a loadable model, at once: a crash at any moment leaves the commit before.
+
+        Args:
+            manifest: JSON values that the reader gets back as ``Manifest.content``.
+            states: name -> what `read_state` gives back.
+            members: keys of the members that belong to it; None for all that are kept.
+            libraries: distributions whose versions matter.
+
+        Raises ArtifactError when something cannot be saved; the commit before then stands.
+        """
+        keys = sorted(self._models if members is None else members)
+        if missing := [key for key in keys if key not in self._models]:
+            raise ArtifactError(f"cannot commit members {missing}: they were never written or were dropped")
+        models = {key: dict(sorted(self._models[key].items())) for key in keys}
+        folders = [folder for folds in models.values() for folder in folds.values()]
+        entries = {name: entry for folder in folders for name, entry in self._entries[folder].items()}
+        self._version += 1
+        place = self.path / STATES / str(self._version)
+        data = b""
+        try:
+            named = self._write_states(place, states)
+            new = [folder for folder in folders if folder not in self._on_disk]
+            entries |= self._entries_below(place)
+            created = datetime.now(UTC).isoformat(timespec="seconds")
+            data = encode(Manifest(self.path, created, versions(libraries), entries, models, named, manifest))
+            self._sync(place, new)
+            files.replace(self.path / MANIFEST, data)
+        except Exception as error:
+            if not data or self._last_commit() != data:
+                files.discard(place)
+            raise ArtifactError(f"cannot commit to {self.path}: {error}; the commit before is untouched") from error
+        self._settle(place, folders)
+
+    def close(self) -> None:
+        """Close the journal; a private temporary folder goes away. More than once is fine."""
+        self.journal.close()
+        if self._remove is not None:
+            self._remove()
+
+    def _fresh_folder(self, key: str, fold: int) -> str:
+        """A folder that no commit refers to and that holds nothing."""
+        base = f"{MEMBERS}/{key}/" + ("all" if fold < 0 else f"fold-{fold}")
+        name, again = base, 1
+        while (self.path / name).exists():
+            again += 1
+            name = f"{base}-{again}"
+        return name
+
+    def _forget(self, folder: str) -> None:
+        """Remove a member's folder now, or after the next commit when the last one refers to it."""
+        self._on_disk.discard(folder)
+        if folder not in self._referenced:
+            self._entries.pop(folder, None)
+            self._erase(folder)
+
+    def _erase(self, folder: str) -> None:
+        files.discard(self.path / folder)
+        above = (self.path / folder).parent
+        if above.is_dir() and not any(above.iterdir()):
+            files.discard(above)
+
+    def _write_states(self, place: Path, states: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+        files.discard(place)
+        place.mkdir(parents=True)
+        for name, state in states.items():
+            write_state(place / _plain(name, "a state's name"), state)
+        return {name: f"{STATES}/{place.name}/{name}" for name in states}
+
+    def _entries_below(self, place: Path) -> dict[str, FileEntry]:
+        return {
+            path.relative_to(self.path).as_posix(): FileEntry(files.digest_of(path), path.stat().st_size)
+            for path in files.below(place)
+        }
+
+    def _sync(self, place: Path, new: Collection[str]) -> None:
+        """Force the files that no earlier commit has forced to disk there, and the folders that name them."""
+        paths = list(files.below(place)) + [self.path / name for folder in new for name in self._entries[folder]]
+        anchors = [place / "_"] + [self.path / folder / "_" for folder in new]
+        files.sync(paths + files.folders_of(paths + anchors, self.path))
+
+    def _last_commit(self) -> bytes:
+        try:
+            return (self.path / MANIFEST).read_bytes()
+        except OSError:
+            return b""
+
+    def _settle(self, place: Path, folders: Collection[str]) -> None:
+        """Remove what only the commit before needed."""
+        kept = set(folders)
+        self._on_disk |= kept
+        live = {folder for folds in self._models.values() for folder in folds.values()}
+        stale, self._referenced = self._referenced - kept - live, kept
+        for folder in stale:
+            self._forget(folder)
+        for version in (self.path / STATES).iterdir():
+            if version != place:
+                files.discard(version)
+
+
+def _plain(name: str, what: str) -> str:
+    if not _PLAIN.fullmatch(name):
+        raise ArtifactError(f"{name!r} cannot be {what}: use letters, digits, '_', '.', '+' and '-'")
+    return name
+
+
+def _remove_own(path: Path, owner: int) -> None:
+    """Remove a temporary folder, unless this is a forked child of the process that made it."""
+    if os.getpid() == owner:
+        shutil.rmtree(path, ignore_errors=True)
