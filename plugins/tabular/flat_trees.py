@@ -26,9 +26,12 @@ _LANES = 1 << 16
 _COMPACT_EVERY = 4
 
 
-def flatten(trees: Sequence[Any], classifies: bool) -> dict[str, AnyArray]:
-    """scikit-learn's fitted tree estimators as the arrays of this module's table, plus ``depth`` (1,)."""
-    parts = [_flatten_one(tree.tree_, classifies) for tree in trees]
+def flatten(trees: Sequence[Any], classifies: bool, smoothing: float = 0.0) -> dict[str, AnyArray]:
+    """scikit-learn's fitted tree estimators as the arrays of this module's table, plus ``depth`` (1,).
+
+    `smoothing` draws the answer of each leaf to that of the whole tree with the weight of so many rows.
+    """
+    parts = [_flatten_one(tree.tree_, classifies, smoothing) for tree in trees]
     sizes = np.array([len(part["child"]) for part in parts])
     leaves = np.array([len(part["value"]) for part in parts])
     root = np.concatenate([[0], np.cumsum(sizes)[:-1]])
@@ -41,7 +44,7 @@ def flatten(trees: Sequence[Any], classifies: bool) -> dict[str, AnyArray]:
     return {**flat, "root": root.astype(np.int32), "depth": np.array([depth])}
 
 
-def _flatten_one(tree: Any, classifies: bool) -> dict[str, AnyArray]:
+def _flatten_one(tree: Any, classifies: bool, smoothing: float) -> dict[str, AnyArray]:
     """One tree with siblings side by side."""
     left, right = np.asarray(tree.children_left), np.asarray(tree.children_right)
     inner = np.flatnonzero(left >= 0)
@@ -54,6 +57,8 @@ def _flatten_one(tree: Any, classifies: bool) -> dict[str, AnyArray]:
     values = np.asarray(tree.value)[:, 0, :]
     if classifies:
         values = values / values.sum(axis=1, keepdims=True)
+    rows = np.asarray(tree.weighted_n_node_samples)[:, None]
+    values = (rows * values + smoothing * values[0]) / (rows + smoothing)
     return {
         "feature": np.where(is_leaf, 0, np.asarray(tree.feature)[old]).astype(np.int32),
         "threshold": np.where(is_leaf, np.inf, _floor32(np.asarray(tree.threshold)[old])).astype(np.float32),

@@ -11,6 +11,7 @@ from .base import RowModel, numbers
 from .flat_trees import flatten, predict
 
 _MIN_LEAF_SHARE, _MIN_LEAF = 0.005, 5
+_SMOOTHING = 5.0
 
 
 class ShallowTree(RowModel):
@@ -33,7 +34,7 @@ class ShallowTree(RowModel):
         leaf = int(min(max(_MIN_LEAF, _MIN_LEAF_SHARE * len(train.X)), max(1, len(train.X) // 4)))
         tree = kind(max_depth=self.params["max_depth"], min_samples_leaf=leaf, random_state=ctx.seed)
         tree.fit(numbers(train.X), train.y, train.weight)
-        self.flat_trees = flatten([tree], self.classifies)
+        self.flat_trees = flatten([tree], self.classifies, _SMOOTHING)
         return None
 
     def raw(self, X: Any) -> AnyArray:
