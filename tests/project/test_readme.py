@@ -12,9 +12,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-PAGES = [path for path in ROOT.glob("*.md")] + [
-    path for room in ("automl", "plugins", "search_spaces", "tests", "examples") for path in (ROOT / room).rglob("*.md")
-]
+ROOMS = ("automl", "plugins", "search_spaces", "tests", "examples")
+PAGES = [*ROOT.glob("*.md"), *(path for room in ROOMS for path in (ROOT / room).rglob("*.md"))]
 
 
 def blocks(language: str) -> list[str]:
