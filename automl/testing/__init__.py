@@ -1,0 +1,45 @@
+"""Conformance kits: pytest classes for plugin authors, and `run_checks` for everybody else.
+
+    from automl.testing import ModelChecks
+    from my_package import MyModel
+
+    class TestMyModel(ModelChecks):
+        plugin = MyModel
+
+Each promise of the contract becomes one test. Nothing here imports pytest.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from automl.testing.checks import CheckResult, ContractBroken, run_all
+from automl.testing.encoders import EncoderChecks
+from automl.testing.models import ModelChecks
+from automl.testing.spaces import SpaceChecks
+from automl.testing.tasks import TaskChecks
+
+__all__ = [
+    "CheckResult",
+    "ContractBroken",
+    "EncoderChecks",
+    "ModelChecks",
+    "SpaceChecks",
+    "TaskChecks",
+    "run_checks",
+]
+
+_KITS = {"model": ModelChecks, "task": TaskChecks, "encoder": EncoderChecks, "space": SpaceChecks}
+
+
+def run_checks(kind: str, plugin: Any) -> list[CheckResult]:
+    """Every check that applies to a plugin, without pytest.
+
+    Args:
+        kind: ``"model"``, ``"task"``, ``"encoder"`` or ``"space"``.
+        plugin: the class; for a space, a SearchSpace or the path of a space file.
+
+    Raises KeyError for another kind.
+    """
+    kit = type("Chosen", (_KITS[kind],), {"plugin": plugin})()
+    return run_all(kit.checks, kit.subject())

@@ -1,0 +1,90 @@
+"""Checks on what a fitted model answers: shape and meaning, independence of units, and survival on disk."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from automl.contract import Column, Predictions, Table
+from automl.testing.checks import require
+from automl.testing.plugins import require_no_code
+from automl.testing.scene import Scene
+
+TOLERANCE = 1e-6
+
+
+def require_same(one: Predictions, other: Predictions, what: str) -> None:
+    """Both predict the same for the same units."""
+    require(len(one) == len(other), f"{what}: {len(one)} predictions became {len(other)}")
+    distance = one.distance(other)
+    require(distance <= TOLERANCE, f"{what}: predictions differ by {distance:.3g}")
+
+
+def check_predictions_are_what_the_task_means(scene: Scene) -> None:
+    """Kind, shape and finiteness, probabilities that sum to one, and the task's own `check`."""
+    request = scene.request()
+    predictions = scene.predict(scene.fitted[0], request)
+    container = scene.stage.task.container
+    require(
+        isinstance(predictions, container), f"got {type(predictions).__name__}, the task wants {container.__name__}"
+    )
+
+
+def check_units_are_predicted_independently(scene: Scene) -> None:
+    """A unit alone is predicted as in a batch."""
+    model, request = scene.fitted[0], scene.request()
+    together = scene.predict(model, request)
+    for position in range(min(6, len(request))):
+        index = np.array([position])
+        alone = scene.predict(model, scene.request().take(index))
+        require_same(together.take(index), alone, f"unit {position} in a batch of {len(request)} and alone")
+
+
+def check_the_order_of_units_is_irrelevant(scene: Scene) -> None:
+    """A shuffled request is answered with shuffled predictions, and asking twice changes nothing."""
+    model, request = scene.fitted[0], scene.request()
+    together = scene.predict(model, request)
+    order = np.random.default_rng(0).permutation(len(request))
+    require_same(together.take(order), scene.predict(model, scene.request().take(order)), "after shuffling the units")
+    require_same(together, scene.predict(model, scene.request()), "after asking again")
+
+
+def check_it_survives_missing_values_and_unseen_categories(scene: Scene) -> None:
+    """Rows in which every value is missing or a category never seen are still predicted."""
+    rows = scene.stage.table.take(scene.valid)
+    holes = Table(tuple(_emptied(c) if c.name in scene.problem.features else c for c in rows), len(rows))
+    scene.predict(scene.fitted[0], scene.request(holes))
+
+
+def _emptied(column: Column) -> Column:
+    values: Any = np.full(len(column), np.nan)
+    if column.kind == "category":
+        values = np.full(len(column), -1, dtype=np.int32)
+    elif column.kind in ("text", "image", "object"):
+        values = np.full(len(column), None, dtype=object)
+    return replace(column, values=values)
+
+
+def check_it_is_the_same_after_save_and_load(scene: Scene) -> None:
+    """What is read back predicts the same and has the same parameters."""
+    model = scene.fitted[0]
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place) / "model"
+        model.save(folder)
+        back = scene.model.load(folder)
+    require(type(back) is scene.model, f"load gives a {type(back).__name__}")
+    require(back.params == model.params, f"the parameters {model.params} come back as {back.params}")
+    require_same(scene.predict(model), scene.predict(back), "after save and load")
+
+
+def check_it_saves_no_code(scene: Scene) -> None:
+    """The files of a saved model can be read without running anything."""
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place) / "model"
+        scene.fitted[0].save(folder)
+        require(any(f.is_file() for f in folder.rglob("*")), "save writes no file")
+        require_no_code(folder, scene.model.name)
