@@ -25,7 +25,7 @@ class Metric(ABC):
             tune their threshold for it).
     """
 
-    name: str = ""
+    name: str
     greater_is_better: bool = True
     decides: str = "values"
 
