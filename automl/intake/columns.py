@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from automl.intake.raw import Raw, all_missing, from_numpy, seconds_of, settle, span_of, strings
+from automl.intake.raw import Raw, all_missing, from_numpy, seconds_of, settle, span_of
 from automl.intake.refusals import DataTypeError
 
 
@@ -20,8 +20,7 @@ def from_pandas(series: Any) -> Raw:
 
 
 def _string(series: Any) -> Raw:
-    values = series.to_numpy(dtype=object)
-    return strings(values, series.isna().to_numpy())
+    return Raw("strings", series.array.to_numpy(dtype=object, na_value=None), "str")
 
 
 def _masked(series: Any) -> Raw:

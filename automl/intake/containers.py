@@ -165,7 +165,7 @@ def _open_array(data: AnyArray) -> Frame:
 
 
 def _open_dict(data: dict[Any, Any]) -> Frame:
-    if data and all(isinstance(value, str | bytes) or np.ndim(value) == 0 for value in data.values()):
+    if data and all(isinstance(value, str | bytes) or not hasattr(value, "__len__") for value in data.values()):
         data = {label: [value] for label, value in data.items()}
     columns = list(data.values())
     lengths = {label: len(column) for label, column in data.items()}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -80,7 +79,7 @@ def _infer_strings(start: Rule, raw: Raw) -> tuple[Rule, list[Finding]]:
     if not values:
         return start, []
     found = [Finding("types-mixed", "values are of several types", where, "read by their text")] if raw.mixed else []
-    mark = _number_style(values)
+    mark = _number_style(values, counts)
     if mark:
         failed = [text for text in values if np.isnan(number(text, mark))]
         note = f"numbers are written as text{_unread(failed)}"
@@ -116,11 +115,11 @@ def _spread(values: Sequence[str]) -> Sequence[str]:
     return values[::step]
 
 
-def _number_style(values: Sequence[str]) -> str:
-    """The decimal mark when these are numbers; "" when they are not, or are codes such as "007"."""
+def _number_style(values: Sequence[str], counts: Any) -> str:
+    """The decimal mark when nearly all rows hold numbers; "" when they do not, or hold codes such as "007"."""
     if not decimal_mark(_spread(values), SHARE / 2):
         return ""
-    mark = decimal_mark(values, SHARE)
+    mark = decimal_mark(values, SHARE, counts)
     codes = {len(text) for text in values}
     padded = any(len(text) > 1 and text[0] == "0" and text.isdigit() for text in values)
     return "" if padded and len(codes) == 1 else mark
@@ -146,11 +145,7 @@ def plain_level(value: Any) -> Any:
     """A level as a plain Python value: text, bool, int or float; dates and intervals by their text."""
     if isinstance(value, np.generic):
         value = value.item()
-    if isinstance(value, PLAIN_LEVELS):
-        return value
-    if isinstance(value, dt.date):
-        return value.isoformat()
-    return text_of(value)
+    return value if isinstance(value, PLAIN_LEVELS) else text_of(value)
 
 
 def sort_levels(levels: Iterable[Any]) -> list[Any]:

@@ -81,7 +81,7 @@ def ingest(
         raise DataError("role-twice", "the target was given twice, as y and as target", "y", "Give one of them.")
     given = {"target": target if y is None else y, "weight": sample_weight, "groups": groups, "time": time}
     found_roles = resolve(frame, given, roles)
-    findings = [*frame.findings, *_label_findings(frame)]
+    findings = [*frame.findings, *_label_findings(frame), *_index_findings(frame, given["target"])]
     read = _read_columns(frame, found_roles, findings)
     named = _role_names(frame, found_roles)
     read = _without_copy_of_target(frame, y, read, named, findings)
@@ -98,11 +98,11 @@ def _check_size(frame: Frame) -> None:
     width = len(frame.labels)
     shape = f"(shape=({frame.n_rows}, {width}))"
     if frame.n_rows == 0:
-        what = f"Found array with 0 sample(s) {shape} while a minimum of 1 is required."
-        raise DataError("rows-none", what, "", "Give at least 2 rows")
+        what = f"Found array with 0 sample(s) {shape} while a minimum of 1 is required"
+        raise DataError("rows-none", what, "", "Give at least 2 rows.")
     if width == 0:
-        what = f"Found array with 0 feature(s) {shape} while a minimum of 1 is required."
-        raise DataError("columns-none", what, "", "Give at least one column to learn from")
+        what = f"Found array with 0 feature(s) {shape} while a minimum of 1 is required"
+        raise DataError("columns-none", what, "", "Give at least one column to learn from.")
     if frame.n_rows == 1:
         raise DataError(
             "rows-one", "n_samples=1: one row teaches nothing", "", "Give at least 2 rows, better 10 or more."
@@ -122,6 +122,14 @@ def _label_findings(frame: Frame) -> list[Finding]:
     if alike:
         found.append(Finding("columns-alike", "labels differ only in case or blanks", shorten(alike), "kept apart"))
     return found
+
+
+def _index_findings(frame: Frame, y: Any) -> list[Finding]:
+    """Rows are matched by position; say so when the row labels of X and y disagree."""
+    index = frame.container.index
+    if index is None or not hasattr(y, "iloc") or index.equals(y.index):
+        return []
+    return [Finding("index-differs", "the row labels of X and y differ", "y", "matched them by position")]
 
 
 def _read_columns(frame: Frame, roles: Sequence[Role], findings: list[Finding]) -> list[_Read]:
@@ -219,8 +227,8 @@ def _teaching(frame: Frame, read: list[_Read], roles: Mapping[str, Any], finding
             for f in found
         ]
     if needed and len(gone) == len(features):
-        what = f"Found array with 0 feature(s) (shape=({frame.n_rows}, 0)) while a minimum of 1 is required."
+        what = f"Found array with 0 feature(s) (shape=({frame.n_rows}, 0)) while a minimum of 1 is required"
         reasons = shorten([f"{f.where}: {f.code}" for f in found])
-        raise DataError("columns-none", what, reasons, "Give a column that differs between rows")
+        raise DataError("columns-none", what, reasons, "Give a column that differs between rows.")
     findings += found
     return [one for one in read if one.rule.name not in gone]

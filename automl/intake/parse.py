@@ -106,10 +106,17 @@ def _fits(text: str, form: str) -> bool:
     return True
 
 
-def decimal_mark(texts: Sequence[str], share: float = 0.95) -> str:
-    """The decimal mark under which at least `share` of these strings are numbers: ".", "," or "" for neither."""
+def decimal_mark(texts: Sequence[str], share: float = 0.95, counts: Sequence[int] | None = None) -> str:
+    """The decimal mark under which at least `share` of these strings are numbers: ".", "," or "" for neither.
+
+    With `counts`, how often each string occurs, the share is of occurrences; half of the strings must be numbers too.
+    """
     for mark in (".", ","):
-        if sum(not math.isnan(number(text, mark)) for text in texts) >= share * len(texts) > 0:
+        read = [not math.isnan(number(text, mark)) for text in texts]
+        known, total = sum(read), len(read)
+        if counts is not None and 2 * known >= total:
+            known, total = sum(n for n, ok in zip(counts, read, strict=True) if ok), sum(counts)
+        if known >= share * total > 0:
             return mark
     return ""
 

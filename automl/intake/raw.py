@@ -12,6 +12,7 @@ cells       object (n,) of lists, dicts, arrays                None
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -99,7 +100,7 @@ def from_numpy(values: AnyArray, origin: str = "") -> Raw:
     """A column from a 1-D numpy array of any dtype. Raises DataError for complex and DataTypeError for odd cells."""
     kind, origin = values.dtype.kind, origin or str(values.dtype)
     if isinstance(values, np.ma.MaskedArray):
-        values = np.asarray(values.astype(object).filled(None))
+        values = np.asarray(np.ma.filled(values.astype(object), None))
         kind = "O"
     if kind in "iu" or (kind == "f" and values.dtype.itemsize <= 8):
         return Raw("number", values, origin)
@@ -173,10 +174,9 @@ def _settle_bools(values: AnyArray) -> Raw:
 def _settle_numbers(values: AnyArray) -> Raw:
     void = _void(values)
     if not void.any():
-        try:
-            return from_numpy(np.array(values.tolist()))
-        except (OverflowError, DataTypeError):
-            pass
+        plain = np.array(values.tolist())
+        if plain.dtype.kind in "iuf":
+            return from_numpy(plain)
     out = np.array([np.nan if m else _float(v) for v, m in zip(values, void, strict=True)], dtype=np.float64)
     return Raw("number", out, "object")
 
@@ -232,12 +232,20 @@ def is_picture(value: bytes) -> bool:
 
 def _settle_mixed(values: AnyArray) -> Raw:
     """Values of several types become strings; lists, dicts and arrays stay cells; anything else is refused."""
-    import datetime as dt
     import decimal
 
     import pandas as pd
 
-    plain = (*_SCALARS, decimal.Decimal, dt.date, dt.time, dt.timedelta, pd.Timestamp, pd.Period, pd.Interval)
+    plain = (
+        *_SCALARS,
+        decimal.Decimal,
+        datetime.date,
+        datetime.time,
+        datetime.timedelta,
+        pd.Timestamp,
+        pd.Period,
+        pd.Interval,
+    )
     out = np.empty(len(values), dtype=object)
     nested = False
     for row, value in enumerate(values):
@@ -279,6 +287,8 @@ def text_of(value: Any) -> str:
         value = value.item()
     if isinstance(value, bytes):
         return value.decode("utf-8", "replace")
+    if isinstance(value, datetime.date):
+        return value.isoformat()
     if isinstance(value, float) and value.is_integer() and abs(value) < 2**63:
         return str(int(value))
     return str(value)

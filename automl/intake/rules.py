@@ -106,7 +106,7 @@ def _category(rule: Rule, raw: Raw) -> AnyArray:
     if raw.form == "bool":
         table = np.array([rule.code(False), rule.code(True), -1], dtype=np.int32)
         return table[np.where(np.isnan(raw.values), 2, raw.values).astype(np.int64)]
-    if raw.form in ("number", "strings", "codes", "bytes"):
+    if raw.form != "cells":
         return raw.map(rule.code, -1, np.int32)
     return np.full(len(raw), -1, dtype=np.int32)
 
