@@ -1,0 +1,389 @@
+"""AutoML: the whole run, top to bottom. `AutoML.fit` is its table of contents."""
+
+from __future__ import annotations
+
+import time as clocks
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from automl.contract import ArtifactError, DataError, OptionError
+from automl.discovery import PluginRef, Registry
+from automl.execution.choose import make_executor
+from automl.execution.limits import available_memory, gpu_devices, parse_memory, slots_for
+from automl.execution.unit import facts_of
+from automl.intake import Intake, ingest
+from automl.interrupts import Interrupted, interruptible
+from automl.options import Parameters, resolve
+from automl.predictor import Predictor, importances
+from automl.report import Progress, build_leaderboard
+from automl.search.choosing import choose_task, define, task_settings
+from automl.search.clock import Clock
+from automl.search.events import Noticed, RunEvent
+from automl.search.families import gather
+from automl.search.folding import make_folds
+from automl.search.run import Run
+from automl.search.settings import Settings
+from automl.store import RunFolder, export
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class AutoML(Parameters):
+    """Fit many models to a table within a time limit, and keep the ensemble that is honestly best.
+
+    Args:
+        task: name of a task plugin; ``"auto"`` takes the one that claims the data most surely.
+        metric: a name (scikit-learn's work), or a function ``(y_true, y_pred) -> float``; ``"auto"`` takes the task's.
+        time_limit: seconds for the whole of `fit`; None means 300, unless `n_trials` is given.
+        n_trials: candidates to try beside the baselines; then nothing depends on the clock.
+        preset: ``"fast"``, ``"balanced"`` or ``"best"``.
+        models: names of models to try; None for all. Baselines always run.
+        executor: ``"auto"``, ``"inline"``, ``"local"`` or ``"ray"``.
+        ray_address: of a Ray cluster; None starts a local one for ``executor="ray"``.
+        n_jobs: trials at once; None for one a core, negative counts back from all cores.
+        gpus: how many GPUs may be used; ``"auto"`` for all there are.
+        memory_limit: of one trial's process, in bytes or as ``"4GiB"``; None divides what is free.
+        random_state: seed; the same seed, data and `n_trials` give the same models on one slot.
+        path: folder to commit to while fitting; None keeps the model in a private temporary folder.
+        overwrite: replace a run that is at `path`.
+        plugins: names or distributions of plugins to allow; with a leading ``-`` to block.
+        extra_plugins: plugin classes that are not installed, of a notebook or script.
+        callbacks: functions called with every event of the run.
+        offline: leave out plugins that need the network.
+        allow_noncommercial: False leaves out plugins whose licence forbids commercial use.
+        verbose: 0 silent, 1 progress, 2 more.
+
+    Attributes:
+        classes_: labels in the order of `predict_proba`'s columns (tasks with probabilities only).
+        ensemble_: pairs (model name, weight) of what answers.
+        score_: the ensemble's honest score, higher is better.
+        score_interval_: where the score on as many new rows as were trained on will lie, with 90 % probability.
+        findings_: what was noticed in the data.
+        interrupted_: did a signal end the run early?
+    """
+
+    def __init__(
+        self,
+        *,
+        task: str = "auto",
+        metric: str | Callable[..., float] = "auto",
+        time_limit: float | None = None,
+        n_trials: int | None = None,
+        preset: str = "balanced",
+        models: Sequence[str] | None = None,
+        executor: str = "auto",
+        ray_address: str | None = None,
+        n_jobs: int | None = None,
+        gpus: str | float = "auto",
+        memory_limit: int | str | None = None,
+        random_state: Any = None,
+        path: str | Path | None = None,
+        overwrite: bool = False,
+        plugins: Sequence[str] | None = None,
+        extra_plugins: Sequence[type[Any]] = (),
+        callbacks: Sequence[Callable[[RunEvent], None]] = (),
+        offline: bool = False,
+        allow_noncommercial: bool = True,
+        verbose: int = 1,
+    ) -> None:
+        self.task = task
+        self.metric = metric
+        self.time_limit = time_limit
+        self.n_trials = n_trials
+        self.preset = preset
+        self.models = models
+        self.executor = executor
+        self.ray_address = ray_address
+        self.n_jobs = n_jobs
+        self.gpus = gpus
+        self.memory_limit = memory_limit
+        self.random_state = random_state
+        self.path = path
+        self.overwrite = overwrite
+        self.plugins = plugins
+        self.extra_plugins = extra_plugins
+        self.callbacks = callbacks
+        self.offline = offline
+        self.allow_noncommercial = allow_noncommercial
+        self.verbose = verbose
+
+    _kinds: Sequence[str] | None = None
+
+    # -- fitting ---------------------------------------------------------------------------------------------------
+
+    def fit(
+        self,
+        data: Any,
+        target: Any = None,
+        *,
+        roles: dict[str, Any] | None = None,
+        groups: Any = None,
+        time: Any = None,
+        sample_weight: Any = None,
+        folds: Any = None,
+    ) -> Self:
+        """Search for models of `target` and keep the best ensemble. `fit(X, y)` works too.
+
+        Args:
+            data: a pandas, polars or pyarrow table, a numpy array, a list or dict of records, or the path of a CSV or
+                Parquet file. It is never changed.
+            target: label of the target column, or its values.
+            roles: role -> column label, for tasks with roles of their own; also settings such as ``positive``.
+            groups: column or values; rows of one group are never on both sides of a fold.
+            time: column or values; folds then learn from the past and validate on what follows.
+            sample_weight: column or values.
+            folds: (train, valid) pairs of row numbers, a fold number per row, or a scikit-learn splitter.
+
+        Raises DataError, OptionError or PluginError before any training, NothingFitted when every model failed.
+        """
+        started = clocks.monotonic()
+        registry = Registry.installed(self.plugins, self.extra_plugins)
+        settings, executor = self._resources(started)
+        folder = None
+        try:
+            with interruptible() as stopped, Progress(self.verbose) as progress:
+                executor.start()
+                columns, asked = task_settings(registry, self.task, roles)
+                intake = self._read(data, target, columns, groups, time, sample_weight)
+                folder = RunFolder.create(self.path, self.overwrite, sync=False)
+                run = self._prepare(registry, intake, asked, folds, settings, executor, folder, progress, stopped)
+                run.search()
+                run.finish()
+                self._adopt(run, registry, intake, data, stopped)
+        except BaseException:
+            if folder is not None:
+                folder.close()
+            raise
+        finally:
+            executor.close()
+        return self
+
+    def _resources(self, started: float) -> tuple[Settings, Any]:
+        """Settings and an executor that is not started yet."""
+        slots = slots_for(self.n_jobs)
+        memory = parse_memory(self.memory_limit)
+        if not memory:
+            memory = int(0.8 * available_memory() / slots)
+        settings = resolve(self.get_params(), started, slots, memory, len(gpu_devices()))
+        wanted = slots if self.executor != "ray" or self.n_jobs is not None else None
+        return settings, make_executor(self.executor, slots=wanted, address=self.ray_address)
+
+    def _read(self, data: Any, target: Any, roles: Any, groups: Any, time: Any, weight: Any) -> Intake:
+        """The caller's data as a typed table. Raises DataError."""
+        y = None if target is None or _is_label(target) else target
+        label = target if y is None else None
+        return ingest(data, y, target=label, roles=roles, groups=groups, time=time, sample_weight=weight)
+
+    def _prepare(
+        self,
+        registry: Registry,
+        intake: Intake,
+        asked: dict[str, Any],
+        folds: Any,
+        settings: Settings,
+        executor: Any,
+        folder: RunFolder,
+        progress: Callable[[RunEvent], None],
+        stopped: Interrupted,
+    ) -> Run:
+        """Everything that is decided before the first model."""
+        task = choose_task(registry, self.task, intake.table, intake.roles, self._kinds)
+        problem, metric = define(task, intake.table, intake.roles, asked, self.metric)
+        facts = facts_of(problem, intake.table, len(intake.table))
+        field = gather(registry, task, facts, settings)
+        given = _kept_folds(folds, intake)
+        folding = make_folds(task, problem, intake.table, facts, field.contenders(), settings, given)
+        emit = _fan_out([progress, *self.callbacks])
+        for finding in (*intake.findings, *problem.findings):
+            emit(Noticed(finding))
+        reference: PluginRef = registry.tasks.reference(task.name)
+        clock = Clock(settings, settings.deadline - settings.seconds if settings.clocked else clocks.monotonic())
+        return Run(
+            task,
+            reference,
+            problem,
+            intake.table,
+            intake.schema.to_state(),
+            metric if not isinstance(self.metric, str) else self.metric,
+            field,
+            folding,
+            settings,
+            executor,
+            folder,
+            clock,
+            emit,
+            stopped,
+        )
+
+    def _adopt(self, run: Run, registry: Registry, intake: Intake, data: Any, stopped: Interrupted) -> None:
+        """Take over what the run found."""
+        self._folder, self._run, self._registry = run.folder, run, registry
+        self._take(Predictor.open(run.folder.path, registry))
+        self.findings_ = (*intake.findings, *run.problem.findings)
+        self.interrupted_ = stopped()
+        self.n_features_in_ = intake.schema.n_features_in
+        names = _feature_names(data, self.n_features_in_)
+        if names is not None:
+            self.feature_names_in_ = names
+
+    def _take(self, predictor: Predictor) -> None:
+        self._predictor = predictor
+        self.score_ = predictor.plan.score
+        self.ensemble_ = list(zip(predictor.plan.chosen, predictor.plan.weights, strict=True))
+        labels = predictor.class_labels()
+        if labels is not None:
+            self.classes_ = labels
+
+    # -- using -----------------------------------------------------------------------------------------------------
+
+    def predict(self, X: Any, *, model: str | None = None) -> Any:
+        """Labels or values, one per row, in the caller's kind of container; other tasks give their own answers.
+
+        Args:
+            X: as in `fit`; extra columns are ignored, a missing one raises DataError.
+            model: name on the leaderboard; None for the ensemble.
+        """
+        return self._ready().predict(X, model)
+
+    def predict_proba(self, X: Any, *, model: str | None = None) -> Any:
+        """(n, K) probabilities with the original labels as columns. Raises DataError for tasks without."""
+        return self._ready().predict_proba(X, model)
+
+    def score(self, data: Any, y: Any = None, sample_weight: Any = None) -> float:
+        """The metric on labelled data, higher is better: `score(data)` with the target inside, or `score(X, y)`."""
+        predictor = self._ready()
+        table, truth = predictor.labelled(data, y, sample_weight)
+        return predictor.scored(self._metric(), table, truth)
+
+    def leaderboard(self, data: Any = None) -> pd.DataFrame:
+        """Every model tried, best first, beside the baselines; with labelled `data` also ``score_test``."""
+        predictor = self._ready()
+        rows = [dict(row) for row in predictor.board]
+        if data is None:
+            return build_leaderboard(rows)
+        table, truth = predictor.labelled(data)
+        known = set(predictor.names())
+        for row in rows:
+            if row["state"] == "ok" and row["model"] in known:
+                row["score_test"] = predictor.scored(self._metric(), table, truth, row["model"])
+        return build_leaderboard(rows, with_test=True)
+
+    def score_interval(self, n: int, level: float = 0.9) -> tuple[float, float]:
+        """Where the score on `n` new rows will lie with probability `level`; the search's optimism is included."""
+        if n < 1 or not 0 < level < 1:
+            raise OptionError(f"n={n!r} must be at least 1 and level={level!r} between 0 and 1")
+        return self._ready().honest().interval(self._metric(), n, level)
+
+    @property
+    def score_interval_(self) -> tuple[float, float]:
+        """`score_interval` for as many rows as were trained on, at 90 %."""
+        return self.score_interval(self._ready().honest().n_rows)
+
+    def permutation_importance(self, data: Any, *, n_repeats: int = 5, random_state: int = 0) -> pd.DataFrame:
+        """How much the score on labelled data drops when a column is shuffled: feature, importance, std."""
+        import pandas as pd
+
+        predictor = self._ready()
+        table, truth = predictor.labelled(data)
+        return pd.DataFrame(importances(predictor, self._metric(), table, truth, n_repeats, random_state))
+
+    def refit(self) -> Self:
+        """Fit the ensemble's members again, each on all rows: smaller and faster, with the same weights.
+
+        Raises ArtifactError on a loaded model, which has no training data.
+        """
+        self._ready()
+        if getattr(self, "_run", None) is None:
+            raise ArtifactError("a loaded model has no training data; call refit() on the fitted object before saving")
+        settings, executor = self._resources(clocks.monotonic())
+        try:
+            with interruptible() as stopped:
+                self._run.refit_all(executor, settings, stopped)
+        finally:
+            executor.close()
+        self._take(Predictor.open(self._folder.path, self._registry))
+        return self
+
+    # -- keeping ---------------------------------------------------------------------------------------------------
+
+    def save(self, path: str | Path, *, overwrite: bool = False) -> None:
+        """Write the model to a folder, without pickle. Raises OptionError when something else is there."""
+        export(self._ready().manifest.folder, Path(path), overwrite)
+
+    @classmethod
+    def load(cls, path: str | Path, *, extra_plugins: Sequence[type[Any]] = ()) -> Self:
+        """The model in a folder that `save` or a run with `path=` wrote. Raises ArtifactError."""
+        registry = Registry.installed(None, extra_plugins)
+        predictor = Predictor.open(path, registry)
+        model = cls(task=predictor.task.name, metric=predictor.problem.metric, extra_plugins=extra_plugins)
+        model._registry, model._run = registry, None  # type: ignore[assignment]
+        model._take(predictor)
+        model.findings_ = predictor.problem.findings
+        model.interrupted_ = False
+        model.n_features_in_ = predictor.schema.n_features_in
+        return model
+
+    # -- conventions -----------------------------------------------------------------------------------------------
+
+    def _ready(self) -> Predictor:
+        predictor: Predictor | None = getattr(self, "_predictor", None)
+        if predictor is None:
+            from sklearn.exceptions import NotFittedError
+
+            raise NotFittedError(f"this {type(self).__name__} instance is not fitted yet; call fit first")
+        return predictor
+
+    def _metric(self) -> Any:
+        predictor = self._ready()
+        if isinstance(self.metric, str):
+            return predictor.metric()
+        return predictor.task.metric(predictor.problem, self.metric)
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return getattr(self, "_predictor", None) is not None
+
+    def __sklearn_tags__(self) -> Any:
+        from automl.tags import tags_of
+
+        return tags_of(self)
+
+
+def _is_label(target: Any) -> bool:
+    """A column's name rather than its values?"""
+    return isinstance(target, str | int | tuple) or not hasattr(target, "__len__")
+
+
+def _kept_folds(folds: Any, intake: Intake) -> Any:
+    """The user's fold numbers for the rows that were kept; pairs need all rows. Raises DataError."""
+    if folds is None or hasattr(folds, "split"):
+        return folds
+    rows = intake.rows_kept
+    whole = len(rows) == 0 or len(rows) == int(rows[-1]) + 1
+    if isinstance(folds, list | tuple) and folds and isinstance(folds[0], list | tuple):
+        if not whole:
+            raise DataError(
+                "folds-rows", "rows without a target were dropped, so row numbers in folds= no longer fit", "folds"
+            )
+        return folds
+    numbers = np.asarray(folds)
+    return numbers[rows] if len(numbers) > len(rows) else numbers
+
+
+def _feature_names(data: Any, width: int) -> Any:
+    """(width,) the caller's column names, when the data is a frame of nothing but features, named by strings."""
+    names = list(getattr(data, "columns", ()))
+    if len(names) != width or not all(isinstance(name, str) for name in names):
+        return None
+    return np.array(names, dtype=object)
+
+
+def _fan_out(callbacks: Sequence[Callable[[RunEvent], None]]) -> Callable[[RunEvent], None]:
+    def emit(event: RunEvent) -> None:
+        for callback in callbacks:
+            callback(event)
+
+    return emit

@@ -1,0 +1,36 @@
+"""AutoML as a scikit-learn classifier and regressor: the same engine, restricted to one prediction kind."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+from sklearn.base import ClassifierMixin, RegressorMixin
+
+from automl.api import AutoML
+
+
+class AutoMLClassifier(AutoML, ClassifierMixin):  # type: ignore[misc]
+    """`AutoML` for classes: works wherever scikit-learn takes a classifier."""
+
+    _kinds = ("class_proba",)
+
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None, **more: Any) -> Self:  # type: ignore[override]
+        """Fit to X and its labels; `more` as in `AutoML.fit`."""
+        _require_target(self, y, more)
+        return super().fit(X, y, sample_weight=sample_weight, **more)
+
+
+class AutoMLRegressor(AutoML, RegressorMixin):  # type: ignore[misc]
+    """`AutoML` for numbers: works wherever scikit-learn takes a regressor."""
+
+    _kinds = ("real",)
+
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None, **more: Any) -> Self:  # type: ignore[override]
+        """Fit to X and its targets; `more` as in `AutoML.fit`."""
+        _require_target(self, y, more)
+        return super().fit(X, y, sample_weight=sample_weight, **more)
+
+
+def _require_target(estimator: AutoML, y: Any, more: dict[str, Any]) -> None:
+    if y is None and "target" not in (more.get("roles") or {}):
+        raise ValueError(f"{type(estimator).__name__} requires y to be passed, but the target y is None.")

@@ -1,0 +1,231 @@
+"""What a fitted AutoML serves: predictions of the ensemble or of one member, read from a run's folder when needed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from automl.contract import (
+    ADDITIVE,
+    ArrayPredictions,
+    ArtifactError,
+    Combiner,
+    DataError,
+    EncoderPlugin,
+    Metric,
+    OptionError,
+    PluginError,
+    Predictions,
+    Problem,
+    Request,
+    Table,
+    TaskPlugin,
+    Truth,
+)
+from automl.discovery import Registry
+from automl.ensemble import GreedyMean
+from automl.execution.fitted import FittedModel
+from automl.intake import Container, Schema
+from automl.search.deploy import ENSEMBLE, Deployment, Honest, Member, problem_from
+from automl.store import Manifest, load_manifest
+
+
+class Predictor:
+    """A committed model.
+
+    Models are loaded from the folder when they are first asked, and kept.
+
+    Attributes:
+        plan: members and how they combine.
+        board: leaderboard rows of the run, as JSON values.
+    """
+
+    def __init__(self, manifest: Manifest, registry: Registry) -> None:
+        self.manifest, self.registry = manifest, registry
+        content = manifest.content
+        self.plan = Deployment.of(content["deployment"])
+        self.board: list[dict[str, Any]] = content["board"]
+        self.task: TaskPlugin = self._plugin(registry.tasks, content["task"])()
+        self.problem: Problem = problem_from(manifest.state("problem"))
+        self.schema = Schema.from_state(manifest.state("schema"))
+        self._fitted: dict[str, list[FittedModel]] = {}
+        self._combiner: Combiner | None = None
+        self._honest: Honest | None = None
+
+    @classmethod
+    def open(cls, path: Path | str, registry: Registry) -> Predictor:
+        """Read a folder that a run committed or `save` wrote. Raises ArtifactError."""
+        return cls(load_manifest(path), registry)
+
+    # -- answers ---------------------------------------------------------------------------------------------------
+
+    def read(self, X: Any) -> tuple[Table, Container]:
+        """The caller's data as a table. Raises DataError."""
+        return self.schema.apply(X)
+
+    def predict(self, X: Any, model: str | None = None) -> Any:
+        """Labels, values or the task's own answers, one per unit, in the caller's kind of container."""
+        table, container = self.read(X)
+        predictions, request = self.predictions(table, model)
+        answer = self.task.answer(self.problem, predictions, request)
+        if isinstance(answer, np.ndarray) and answer.ndim == 1 and len(answer) == len(table):
+            return container.wrap(answer, self._target_label())
+        return answer
+
+    def predict_proba(self, X: Any, model: str | None = None) -> Any:
+        """(n, K) probabilities with the original labels as columns. Raises DataError for tasks without."""
+        table, container = self.read(X)
+        predictions, request = self.predictions(table, model)
+        values, labels = self.task.answer_proba(self.problem, predictions, request)
+        return container.wrap_frame(np.asarray(values), labels)
+
+    def predictions(self, table: Table, model: str | None = None) -> tuple[Predictions, Request]:
+        """Predictions for all rows of a new table, and the request they answer."""
+        if not len(table) and self.problem.kind in ADDITIVE:
+            empty = np.zeros((0, self.problem.n_outputs))
+            return ArrayPredictions(self.problem.kind, empty), Request(np.zeros(0, dtype=np.int64))
+        if model is not None and model != ENSEMBLE:
+            return self._member_predictions(self._known(model), table)
+        answers, request = [], None
+        for name in self.plan.chosen:
+            predictions, request = self._member_predictions(self._known(name), table)
+            answers.append(predictions)
+        if request is None:
+            raise ArtifactError("the committed model has no members; the run ended before the first model")
+        combiner = self._loaded_combiner()
+        return (answers[0] if combiner is None else combiner.apply(answers, request)), request
+
+    def _member_predictions(self, member: Member, table: Table) -> tuple[Predictions, Request]:
+        """One member's answer: the mean over its fold models, or its only model's."""
+        found, request = [], None
+        for fitted in self.fitted(member):
+            request = fitted.request(self.task, self.problem, table)
+            found.append(fitted.answer(self.problem, request))
+        if request is None:
+            raise ArtifactError(f"member {member.name!r} has no fitted model")
+        if len(found) == 1:
+            return found[0], request
+        mean = np.mean([predictions.as_array() for predictions in found], axis=0)
+        return ArrayPredictions(self.problem.kind, mean), request
+
+    def fitted(self, member: Member) -> list[FittedModel]:
+        """A member's fitted models, loaded on first use. Raises ArtifactError or PluginError."""
+        if member.name not in self._fitted:
+            model = self._plugin(self.registry.models, member.model)
+            encoders: dict[str, type[EncoderPlugin]] = {
+                name: self._plugin(self.registry.encoders, name) for name in member.encoders
+            }
+            folders = [self.manifest.model_folder(member.key, fold) for fold in member.folds]
+            self._fitted[member.name] = [FittedModel.load(folder, model, encoders) for folder in folders]
+        return self._fitted[member.name]
+
+    def load_all(self) -> None:
+        """Load every member of the ensemble now."""
+        for name in self.plan.chosen:
+            self.fitted(self._known(name))
+        self._loaded_combiner()
+
+    def names(self) -> list[str]:
+        """Names that `predict(X, model=…)` takes."""
+        return [ENSEMBLE, *(member.name for member in self.plan.members)]
+
+    def class_labels(self) -> Any:
+        """(K,) labels in the order of the probabilities' columns; None for tasks without probabilities."""
+        nothing = np.zeros((0, self.problem.n_outputs))
+        try:
+            predictions = ArrayPredictions(self.problem.kind, nothing)
+            _, labels = self.task.answer_proba(self.problem, predictions, Request(np.zeros(0, dtype=np.int64)))
+        except DataError:
+            return None
+        return np.array(labels) if len({type(label) for label in labels}) == 1 else np.array(labels, dtype=object)
+
+    def _known(self, name: str) -> Member:
+        member = self.plan.member(name)
+        if member is not None:
+            return member
+        known = self.names()
+        tried = [row["model"] for row in self.board if row["model"] == name]
+        hint = "it was tried, but its model was not kept" if tried else "there is no such model"
+        raise OptionError(f"model={name!r}: {hint}; those that can predict are {known}")
+
+    def _loaded_combiner(self) -> Combiner | None:
+        if not self.plan.combiner:
+            return None
+        if self._combiner is None:
+            classes: list[type[Combiner]] = [*self.task.combiners(self.problem), GreedyMean]
+            match = next((c for c in classes if c.name == self.plan.combiner), None)
+            if match is None:
+                raise ArtifactError(f"the saved model needs the combiner {self.plan.combiner!r}, which its task lacks")
+            self._combiner = match.load(self.manifest.state_folder("combiner"))
+        return self._combiner
+
+    def _plugin(self, group: Any, name: str) -> Any:
+        try:
+            return group.load(name)
+        except PluginError as error:
+            raise ArtifactError(
+                f"the saved model needs the plugin {name!r}: {error}; install it, or pass its class to "
+                "AutoML.load(path, extra_plugins=[…])"
+            ) from error
+
+    # -- scores ----------------------------------------------------------------------------------------------------
+
+    def metric(self) -> Metric:
+        """The metric that decided. Raises DataError when it was a function, which is not saved."""
+        return self.task.metric(self.problem, self.problem.metric)
+
+    def labelled(self, data: Any, y: Any = None, sample_weight: Any = None) -> tuple[Table, Truth | None]:
+        """Data with its target as table and truth. Raises DataError when the target is missing."""
+        table, _ = self.schema.apply(data, y, sample_weight)
+        target = self.problem.roles.get("target")
+        if target is not None and target not in table.names:
+            raise DataError(
+                "target-missing",
+                f"the data has no column {self._target_label()!r} to score against",
+                fix="Pass data that contains the target, or score(X, y).",
+            )
+        return table, self.task.truth(self.problem, table, np.arange(len(table), dtype=np.int64))
+
+    def scored(self, metric: Metric, table: Table, truth: Truth | None, model: str | None = None) -> float:
+        """Score on labelled data, higher is better."""
+        predictions, request = self.predictions(table, model)
+        return float(metric.score(truth, predictions, request))
+
+    def honest(self) -> Honest:
+        """The ensemble's cross-fitted predictions. Raises ArtifactError when they were not saved."""
+        if self._honest is None:
+            if "honest" not in self.manifest.states:
+                raise ArtifactError(
+                    "this model has no cross-fitted predictions: its run was cut short before they were saved, or its "
+                    "task's truth cannot be saved; fit again to get an interval"
+                )
+            self._honest = Honest.of(self.manifest.state("honest"), self.task.container)
+        return self._honest
+
+    def _target_label(self) -> Any:
+        target = self.problem.roles.get("target")
+        rules = {rule.name: rule.label for rule in self.schema.rules}
+        return rules.get(target) if isinstance(target, str) else None
+
+
+def importances(
+    predictor: Predictor, metric: Metric, table: Table, truth: Truth | None, repeats: int, seed: int
+) -> list[Mapping[str, Any]]:
+    """How much the score drops when a feature's values are shuffled: mean and spread over `repeats`, largest first."""
+    from dataclasses import replace
+
+    base = predictor.scored(metric, table, truth)
+    rng = np.random.default_rng(seed)
+    rows = []
+    for name in predictor.problem.features:
+        drops = []
+        for _ in range(repeats):
+            order = rng.permutation(len(table))
+            columns = tuple(c.take(order) if c.name == name else c for c in table)
+            drops.append(base - predictor.scored(metric, replace(table, columns=columns), truth))
+        label = table[name].label
+        rows.append({"feature": label, "importance": float(np.mean(drops)), "std": float(np.std(drops))})
+    return sorted(rows, key=lambda row: -float(row["importance"]))

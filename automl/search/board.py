@@ -1,0 +1,107 @@
+"""All trials of a run: what runs, what is good, what to give up, and what each family has been given."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from automl.contract import Facts
+from automl.execution.job import Candidate
+from automl.search.families import Family
+from automl.search.settings import Settings
+from automl.search.trial import Trial
+
+_FORGIVEN_STARTS = 2
+
+
+class Board:
+    """The book of trials. Everything in it is decided by scores and declared costs unless the run is clocked."""
+
+    def __init__(self, n_folds: int, facts: Facts, settings: Settings) -> None:
+        self.n_folds, self.facts, self.settings = n_folds, facts, settings
+        self.trials: list[Trial] = []
+        self._keys: set[str] = set()
+
+    def add(self, family: Family, candidate: Candidate, phase: str, asked: object = None) -> Trial | None:
+        """A new trial, or None when the same candidate was tried before."""
+        if candidate.key in self._keys:
+            return None
+        self._keys.add(candidate.key)
+        count = sum(trial.family.name == family.name for trial in self.trials)
+        name = family.name if not count else f"{family.name}-{count + 1}"
+        trial = Trial(len(self.trials), name, family, candidate, phase, asked=asked)
+        self.trials.append(trial)
+        return trial
+
+    def running(self) -> list[Trial]:
+        """Trials that are neither done nor given up, oldest first."""
+        return [trial for trial in self.trials if trial.running]
+
+    def ok(self) -> list[Trial]:
+        """Trials with a score on every fold."""
+        return [trial for trial in self.trials if trial.state == "ok" and not math.isnan(trial.score)]
+
+    def best(self, baseline: bool | None = None) -> Trial | None:
+        """The best complete trial; of baselines or of the others only, when asked."""
+        chosen = [t for t in self.ok() if baseline is None or t.family.model.baseline == baseline]
+        return max(chosen, key=lambda trial: trial.score, default=None)
+
+    def of(self, family: Family) -> list[Trial]:
+        """A family's trials, oldest first."""
+        return [trial for trial in self.trials if trial.family.name == family.name]
+
+    def hopeless(self, trial: Trial) -> str:
+        """Why a trial is not worth its next fold, or "": the forgiving rule.
+
+        It goes on unless the mean of its folds is below the worst fold of the best complete contender, and below the
+        best baseline on the same folds.
+        """
+        best = self.best(baseline=False)
+        if best is None or trial.family.model.baseline or not trial.results:
+            return ""
+        worst = min(result.score for result in best.results.values())
+        mean = trial.mean()
+        if math.isnan(mean) or mean >= worst:
+            return ""
+        floor = self.best(baseline=True)
+        if floor is not None and mean >= floor.mean(list(trial.results)):
+            return ""
+        return f"mean of {len(trial.results)} folds {mean:.5g} is below the worst fold {worst:.5g} of {best.name}"
+
+    def spent(self, family: Family) -> float:
+        """What a family has been given: wall seconds when the run is clocked, else declared ones."""
+        trials = self.of(family)
+        if self.settings.clocked:
+            return sum(trial.seconds() for trial in trials)
+        return sum(family.cost(self.facts, trial.candidate.params) for trial in trials)
+
+    def fold_cost(self, family: Family, params: object = None) -> float:
+        """Expected seconds of one fold: measured where the run is clocked and has a measurement, else declared."""
+        if self.settings.clocked:
+            walls = [r.wall for trial in self.of(family) for r in trial.results.values()]
+            if walls:
+                return float(np.mean(walls[-8:]))
+        return family.cost(self.facts, params if isinstance(params, dict) else family.points[0])
+
+    def discouraged(self, family: Family) -> bool:
+        """Has the family nothing complete after several starts, or failed each time?"""
+        ended = [trial for trial in self.of(family) if not trial.running]
+        failed = [trial for trial in ended if trial.state in ("failed", "pruned")]
+        return len(failed) >= _FORGIVEN_STARTS and len(failed) == len(ended)
+
+    def best_score(self, family: Family) -> float:
+        """The family's best mean over finished folds; NaN when it has none."""
+        scores = [trial.mean() for trial in self.of(family) if trial.results]
+        known = [score for score in scores if not math.isnan(score)]
+        return max(known, default=math.nan)
+
+    def failures(self) -> int:
+        """Trials whose state is failed."""
+        return sum(trial.state == "failed" for trial in self.trials)
+
+
+def names_of(trials: Sequence[Trial]) -> list[str]:
+    """Leaderboard names."""
+    return [trial.name for trial in trials]

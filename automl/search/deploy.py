@@ -1,0 +1,184 @@
+"""What is committed to disk: the members that answer, how they combine, and what else `predict` needs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from automl.contract import Metric, Predictions, Problem, Request, Truth
+from automl.ensemble import Blend
+from automl.search.trial import Trial
+
+ENSEMBLE = "ensemble"
+
+
+@dataclass(frozen=True)
+class Member:
+    """A model that can answer: where its fitted parts lie.
+
+    Attributes:
+        name: on the leaderboard.
+        key: of its folder.
+        model: the plugin's name.
+        folds: fold numbers whose models answer together; (-1,) after a refit on all rows.
+        encoders: plugin names of its encoder chain.
+        params: its settings.
+        by_value: the plugin is not installed and must be given to `load` again.
+        source: where the plugin came from.
+    """
+
+    name: str
+    key: str
+    model: str
+    folds: tuple[int, ...]
+    encoders: tuple[str, ...]
+    params: Mapping[str, Any]
+    by_value: bool = False
+    source: str = ""
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """A whole model, as it is committed and as `Predictor` reads it.
+
+    Attributes:
+        members: all that can answer under a name: the ensemble's, the baselines and the best single model.
+        chosen: names of the ensemble's members, in the combiner's order.
+        weights: their shares.
+        combiner: name of the fitted combiner; "" when one member answers alone.
+        score: the honest score, higher is better; NaN before there is one.
+    """
+
+    members: tuple[Member, ...]
+    chosen: tuple[str, ...]
+    weights: tuple[float, ...]
+    combiner: str
+    score: float
+
+    def content(self) -> dict[str, Any]:
+        """As JSON values."""
+        fields = asdict(self)
+        fields["score"] = None if math.isnan(self.score) else self.score
+        return fields
+
+    @classmethod
+    def of(cls, content: Mapping[str, Any]) -> Deployment:
+        """The deployment that `content` came from."""
+        members = tuple(
+            Member(**{**m, "folds": tuple(m["folds"]), "encoders": tuple(m["encoders"])}) for m in content["members"]
+        )
+        score = math.nan if content["score"] is None else content["score"]
+        return cls(members, tuple(content["chosen"]), tuple(content["weights"]), content["combiner"], score)
+
+    def member(self, name: str) -> Member | None:
+        """The member of this name, or None."""
+        return next((member for member in self.members if member.name == name), None)
+
+
+def member_of(trial: Trial, folds: Sequence[int]) -> Member:
+    """A complete trial as a member that answers with the models of these folds."""
+    family = trial.family
+    return Member(
+        trial.name,
+        trial.candidate.key,
+        family.name,
+        tuple(folds),
+        family.encoders,
+        dict(trial.candidate.params),
+        bool(family.reference.payload),
+        family.reference.target,
+    )
+
+
+def deployment(trials: Sequence[Trial], pool: Sequence[Trial], blend: Blend, folds: Sequence[int]) -> Deployment:
+    """What to commit.
+
+    Args:
+        trials: complete trials worth keeping beside the ensemble's.
+        pool: the trials that `blend` was made from, in its order.
+        folds: fold numbers whose models are kept.
+    """
+    chosen = [pool[position] for position in blend.keep]
+    everyone = {trial.name: trial for trial in [*chosen, *trials]}
+    return Deployment(
+        tuple(member_of(trial, folds) for trial in everyone.values()),
+        tuple(trial.name for trial in chosen),
+        blend.weights,
+        blend.combiner.name if blend.combiner is not None else "",
+        blend.score,
+    )
+
+
+def refitted(plan: Deployment, names: Sequence[str]) -> Deployment:
+    """The same deployment with these members answering by one model fitted on all rows."""
+    members = tuple(
+        replace(m, key=refit_key(m.key), folds=(-1,)) if m.name in names and m.folds != (-1,) else m
+        for m in plan.members
+    )
+    return replace(plan, members=members)
+
+
+def refit_key(key: str) -> str:
+    """Folder key of a member fitted on all rows."""
+    return f"{key}-all"
+
+
+def problem_state(problem: Problem) -> dict[str, Any]:
+    """A problem as values that `write_state` takes."""
+    state = dict(vars(problem))
+    state["findings"] = [vars(finding) for finding in problem.findings]
+    state["roles"], state["facts"] = dict(problem.roles), dict(problem.facts)
+    return state
+
+
+def problem_from(state: Mapping[str, Any]) -> Problem:
+    """The problem that `problem_state` came from."""
+    from automl.contract import Finding
+
+    return Problem(**{**state, "findings": tuple(Finding(**f) for f in state["findings"])})
+
+
+@dataclass(frozen=True)
+class Honest:
+    """The ensemble's cross-fitted predictions and what they are scored on, for intervals of its score.
+
+    Attributes:
+        predictions, truths, requests: per fold of the first repeat.
+        optimism: how much too good the score may be because of choices made with the same units.
+        n_rows: training rows.
+    """
+
+    predictions: tuple[Predictions, ...]
+    truths: tuple[Truth | None, ...]
+    requests: tuple[Request, ...]
+    optimism: float
+    n_rows: int
+
+    def state(self) -> dict[str, Any]:
+        """As values that `write_state` takes."""
+        return {
+            "predictions": [p.state() for p in self.predictions],
+            "truths": [None if t is None else {"y": t.y, "weight": t.weight} for t in self.truths],
+            "requests": [{"units": r.units, "extra": dict(r.extra)} for r in self.requests],
+            "optimism": self.optimism,
+            "n_rows": self.n_rows,
+        }
+
+    @classmethod
+    def of(cls, state: Mapping[str, Any], container: type[Predictions]) -> Honest:
+        """What `state` came from. `container` is the task's."""
+        return cls(
+            tuple(container.from_state(p) for p in state["predictions"]),
+            tuple(None if t is None else Truth(t["y"], t["weight"]) for t in state["truths"]),
+            tuple(Request(r["units"], None, r["extra"]) for r in state["requests"]),
+            state["optimism"],
+            state["n_rows"],
+        )
+
+    def interval(self, metric: Metric, n: int, level: float) -> tuple[float, float]:
+        """Prediction interval of the score on n new units."""
+        from automl.ensemble import score_interval
+
+        return score_interval(self.predictions, self.truths, self.requests, metric, n, level, optimism=self.optimism)

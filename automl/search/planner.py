@@ -1,0 +1,187 @@
+"""What to try next: baselines, then every family's first point on one fold, then whoever earns it."""
+
+from __future__ import annotations
+
+import math
+
+from automl.execution.job import Candidate
+from automl.search.allocation import Claim, choose
+from automl.search.board import Board
+from automl.search.clock import Clock
+from automl.search.families import Family, Field
+from automl.search.proposer import Proposer
+from automl.search.settings import Settings
+from automl.search.trial import Trial
+
+_FIRST_SHARE = 0.35
+_LATER_SHARE = 0.2
+_FREE_CANDIDATES = 30
+_ROWS_PER_CANDIDATE = 50
+
+
+class Planner:
+    """Decides which fold of which trial runs next, and makes new trials."""
+
+    def __init__(self, field: Field, board: Board, clock: Clock, settings: Settings, task: str) -> None:
+        self.field, self.board, self.clock, self.settings = field, board, clock, settings
+        self._baselines = field.baselines()
+        self._firsts = field.contenders()
+        self._next_point = {family.name: 0 for family in field.contenders()}
+        self._proposers = {
+            family.name: Proposer(family.space, task, settings.seed + number)
+            for number, family in enumerate(field.contenders())
+        }
+        self._dry: set[str] = set()
+        self.phase = "baselines"
+
+    def next(self) -> tuple[Trial, int] | None:
+        """A trial and the fold to run; None when nothing should be started now."""
+        self._give_up()
+        waiting = self._open_trials()
+        if waiting:
+            return waiting[0], self._next_fold(waiting[0])
+        trial = self._new_trial()
+        return (trial, 0) if trial is not None else None
+
+    def learn(self, trial: Trial) -> None:
+        """Tell the family's proposer how a trial ended."""
+        proposer = self._proposers.get(trial.family.name)
+        if proposer is None or proposer.exhausted:
+            return
+        score = trial.mean() if trial.results else math.nan
+        if trial.asked is not None:
+            proposer.tell(trial.asked, score)
+        elif trial.results:
+            proposer.learn(trial.candidate.params, score)
+
+    # -- trials under way ------------------------------------------------------------------------------------------
+
+    def _open_trials(self) -> list[Trial]:
+        """Trials with a fold to start, most urgent first: baselines, then first folds still to come, then the best."""
+        open_trials = [t for t in self.board.running() if len(t.submitted) < self.board.n_folds]
+        waiting = [t for t in open_trials if t.results or t.family.model.baseline]
+        breadth = bool(self._firsts) and not self._limit_reached()
+        if breadth and not any(t.family.model.baseline for t in waiting):
+            return []  # breadth first: every family is seen on one fold before any goes deeper
+        waiting.sort(key=lambda t: (not t.family.model.baseline, -_known(t.mean()), t.number))
+        return [t for t in waiting if self._fits(t)]
+
+    def _next_fold(self, trial: Trial) -> int:
+        return next(fold for fold in range(self.board.n_folds) if fold not in trial.submitted)
+
+    def _fits(self, trial: Trial) -> bool:
+        """Can the rest of its folds still be run?"""
+        if not self.settings.clocked or trial.family.model.baseline:
+            return True
+        rest = self.board.n_folds - len(trial.submitted)
+        rounds = math.ceil(rest / self.settings.slots)
+        cost = self.board.fold_cost(trial.family, dict(trial.candidate.params))
+        own = [result.wall for result in trial.results.values()]
+        cost = max(own) if own else cost
+        return rounds * cost <= self.clock.work_left()
+
+    def _give_up(self) -> None:
+        """Mark what is hopeless, or can no longer be finished, as pruned."""
+        for trial in self.board.running():
+            if trial.in_flight or len(trial.results) == self.board.n_folds or not trial.results:
+                continue
+            reason = self.board.hopeless(trial)
+            if not reason and not self._fits(trial):
+                reason = f"no time left for {self.board.n_folds - len(trial.results)} more folds"
+            if reason:
+                trial.state, trial.reason = "pruned", reason
+                self.learn(trial)
+
+    # -- new trials ------------------------------------------------------------------------------------------------
+
+    def _new_trial(self) -> Trial | None:
+        while self._baselines:
+            trial = self._at_point(self._baselines.pop(0), 0, "baseline")
+            if trial is not None:
+                return trial
+        if self._limit_reached():
+            return None
+        self.phase = "portfolio"
+        while self._firsts:
+            family = self._firsts.pop(0)
+            self._next_point[family.name] = 1
+            if self._affordable(family, _FIRST_SHARE):
+                trial = self._at_point(family, 0, "start")
+                if trial is not None:
+                    return trial
+        if any(t.results or t.in_flight for t in self.board.running() if len(t.submitted) < self.board.n_folds):
+            return None  # first folds whose promotion is not decided yet
+        return self._searched()
+
+    def _limit_reached(self) -> bool:
+        tried = sum(not trial.family.model.baseline for trial in self.board.trials)
+        if self.settings.n_trials is not None and tried >= self.settings.n_trials:
+            return True
+        if not self.settings.clocked:
+            return False
+        return tried >= _FREE_CANDIDATES + self.board.facts.n_rows // _ROWS_PER_CANDIDATE
+
+    def _searched(self) -> Trial | None:
+        """The next trial of the family whose turn it is."""
+        while True:
+            claims = [self._claim(family) for family in self.field.contenders() if self._may_go_on(family)]
+            best = self.board.best(baseline=False)
+            name = choose(claims, best.spread() if best else math.nan)
+            if name is None:
+                return None
+            family = next(f for f in self.field.contenders() if f.name == name)
+            trial = self._next_of(family)
+            if trial is not None:
+                return trial
+            self._dry.add(name)
+
+    def _next_of(self, family: Family) -> Trial | None:
+        """The family's next start point, else a suggestion; None when it has nothing new."""
+        while self._next_point[family.name] < len(family.points):
+            point = self._next_point[family.name]
+            self._next_point[family.name] += 1
+            trial = self._at_point(family, point, "start")
+            if trial is not None:
+                return trial
+        proposer = self._proposers[family.name]
+        if proposer.exhausted:
+            return None
+        self.phase = "search"
+        for _ in range(3):
+            token, params = proposer.ask()
+            trial = self.board.add(family, self._candidate(family, params), "search", token)
+            if trial is not None:
+                return trial
+            proposer.tell(token, None)
+        return None
+
+    def _at_point(self, family: Family, point: int, phase: str) -> Trial | None:
+        return self.board.add(family, self._candidate(family, dict(family.points[point])), phase)
+
+    def _candidate(self, family: Family, params: dict[str, object]) -> Candidate:
+        return Candidate(family.name, params, family.encoders, seed=self.settings.seed)
+
+    def _claim(self, family: Family) -> Claim:
+        cost = self.board.fold_cost(family) * self.board.n_folds if self.settings.clocked else 1.0
+        spent = self.board.spent(family) if self.settings.clocked else float(len(self.board.of(family)))
+        return Claim(family.name, self.board.best_score(family), spent, cost)
+
+    def _may_go_on(self, family: Family) -> bool:
+        if family.name in self._dry or self.board.discouraged(family):
+            return False
+        return self._affordable(family, _LATER_SHARE)
+
+    def _affordable(self, family: Family, share: float) -> bool:
+        """Is there time for one more trial, and would it take no more than a share of all the time?"""
+        if not self.settings.clocked:
+            return True
+        soft, _ = self.clock.job_limits(baseline=False)
+        cost = self.board.fold_cost(family)
+        if family.model.truncatable:
+            cost = min(cost, soft)
+        total = cost * math.ceil(self.board.n_folds / self.settings.slots)
+        return total <= self.clock.work_left() and total <= share * self.settings.seconds
+
+
+def _known(score: float) -> float:
+    return -math.inf if math.isnan(score) else score

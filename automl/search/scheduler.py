@@ -1,0 +1,212 @@
+"""The loop: keep the slots busy, take in what comes back, and stop in time."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from automl.contract import Resources
+from automl.execution.job import Event, Job, Outcome
+from automl.execution.protocol import Executor
+from automl.search.board import Board
+from automl.search.clock import Clock
+from automl.search.events import PhaseStarted, RunEvent, TrialFinished
+from automl.search.planner import Planner
+from automl.search.scorer import Scorer
+from automl.search.settings import Settings
+from automl.search.trial import FoldResult, Trial
+
+_TICK_SECONDS = 0.5
+_LOST_TWICE = 2
+
+
+class Scheduler:
+    """Drives one executor through the trials that a planner wants.
+
+    Args:
+        keep: called with (trial, fold, files) for every finished fold, to put the model away.
+        finished: called with each trial that has a score on every fold.
+        drop: called with each trial that is given up, to delete its models.
+        note: called with a JSON record for the journal.
+        stopped: asked before every job; True ends the search.
+    """
+
+    def __init__(
+        self,
+        executor: Executor,
+        planner: Planner,
+        board: Board,
+        scorer: Scorer,
+        clock: Clock,
+        settings: Settings,
+        *,
+        keep: Callable[[Trial, int, Outcome], None],
+        finished: Callable[[Trial], None],
+        drop: Callable[[Trial], None],
+        emit: Callable[[RunEvent], None],
+        note: Callable[[dict[str, Any]], None],
+        stopped: Callable[[], bool],
+    ) -> None:
+        self.executor, self.planner, self.board, self.scorer = executor, planner, board, scorer
+        self.clock, self.settings = clock, settings
+        self.keep, self.finished, self.drop, self.emit, self.note = keep, finished, drop, emit, note
+        self.stopped = stopped
+        self._jobs: dict[int, tuple[Trial, int]] = {}
+        self._count = 0
+        self._phase = ""
+
+    def run(self) -> None:
+        """Search until the planner has nothing left, the time is up, or the run is stopped."""
+        while not self._over():
+            self._fill()
+            if not self._jobs:
+                break
+            wait = min(_TICK_SECONDS, max(0.0, self.clock.work_left()))
+            for event in self.executor.wait(wait):
+                self._take(event)
+        self._abandon()
+
+    def _over(self) -> bool:
+        return self.stopped() or self.clock.work_left() <= 0
+
+    def _fill(self) -> None:
+        """Start jobs until the slots are full or the planner holds back."""
+        capacity = self.executor.capacity()
+        slots = min(capacity.slots, self.settings.slots)
+        while len(self._jobs) < slots and not self._over():
+            wanted = self.planner.next()
+            self._announce()
+            self._close_pruned()
+            if wanted is None:
+                return
+            self._submit(*wanted)
+
+    def _announce(self) -> None:
+        if self.planner.phase != self._phase:
+            self._phase = self.planner.phase
+            self.emit(PhaseStarted(self._phase, self.clock.left()))
+
+    def _submit(self, trial: Trial, fold: int) -> None:
+        family = trial.family
+        soft, hard = self.clock.job_limits(family.model.baseline)
+        job = Job(
+            self._count,
+            trial.candidate,
+            fold,
+            family.reference,
+            family.encoder_references,
+            family.resources if family.resources.cpus else Resources(),
+            soft,
+            hard,
+            self.settings.memory,
+            measure=self.settings.clocked and fold == 0,
+        )
+        self._count += 1
+        self._jobs[job.id] = (trial, fold)
+        trial.submitted.add(fold)
+        self.executor.submit(job)
+
+    # -- what comes back -------------------------------------------------------------------------------------------
+
+    def _take(self, event: Event) -> None:
+        if event.kind == "progress" or event.job not in self._jobs:
+            return
+        trial, fold = self._jobs.pop(event.job)
+        if not trial.running:
+            return
+        if event.kind == "done" and event.outcome is not None and event.outcome.predictions is not None:
+            self._fold_done(trial, fold, event.outcome)
+        elif event.kind == "node_lost" and trial.attempts < _LOST_TWICE:
+            trial.attempts += 1
+            trial.submitted.discard(fold)
+        else:
+            self._fail(trial, event)
+
+    def _fold_done(self, trial: Trial, fold: int, outcome: Outcome) -> None:
+        predictions = outcome.predictions
+        if predictions is None:
+            return
+        try:
+            score = self.scorer.fold_score(fold, predictions)
+        except Exception as error:
+            self._fail(trial, Event(0, "invalid", message=f"its predictions cannot be scored: {error}"))
+            return
+        row_s = outcome.row_s
+        if math.isnan(row_s) and 0 in trial.results:
+            row_s = trial.results[0].row_s
+        trial.results[fold] = FoldResult(
+            score, predictions, outcome.info, outcome.wall, outcome.cpu, outcome.predict_s, row_s
+        )
+        self.keep(trial, fold, outcome)
+        self.note({"type": "fold", "trial": trial.number, "fold": fold, "score": score, "wall": outcome.wall})
+        if len(trial.results) == self.board.n_folds:
+            self._complete(trial)
+
+    def _complete(self, trial: Trial) -> None:
+        trial.score = self.scorer.aggregate([trial.results[f].score for f in range(self.board.n_folds)])
+        if math.isnan(trial.score):
+            self._fail(trial, Event(0, "invalid", message="the metric is undefined on every fold"))
+            return
+        trial.state = "ok"
+        self.planner.learn(trial)
+        self._tell(trial)
+        self.finished(trial)
+
+    def _fail(self, trial: Trial, event: Event) -> None:
+        trial.state, trial.kind = "failed", event.kind
+        trial.reason, trial.detail = f"{event.kind}: {event.message}" if event.message else event.kind, event.detail
+        for job, (other, _) in list(self._jobs.items()):
+            if other is trial:
+                self.executor.kill(job)
+        self.planner.learn(trial)
+        self._tell(trial)
+        self.drop(trial)
+
+    def _close_pruned(self) -> None:
+        """Report trials that the planner has just given up."""
+        for trial in self.board.trials:
+            if trial.state == "pruned" and not trial.detail:
+                trial.detail = "reported"
+                self._tell(trial)
+                self.drop(trial)
+
+    def _abandon(self) -> None:
+        """Time is up: what has not finished counts as pruned."""
+        self._close_pruned()
+        for job in list(self._jobs):
+            self.executor.kill(job)
+        self._jobs.clear()
+        for trial in self.board.running():
+            trial.state, trial.detail = "pruned", "reported"
+            trial.reason = f"the run ended with {len(trial.results)} of {self.board.n_folds} folds done"
+            self._tell(trial)
+            self.drop(trial)
+
+    def _tell(self, trial: Trial) -> None:
+        score = None if math.isnan(trial.score) else trial.score
+        baseline = trial.family.model.baseline
+        self.note(
+            {
+                "type": "trial",
+                "trial": trial.number,
+                "name": trial.name,
+                "key": trial.candidate.key,
+                "params": dict(trial.candidate.params),
+                "state": trial.state,
+                "score": score,
+                "reason": trial.reason,
+            }
+        )
+        self.emit(
+            TrialFinished(
+                trial.name,
+                trial.family.label,
+                trial.state,
+                score,
+                baseline,
+                trial.reason,
+                trial.seconds(),
+                self.clock.left(),
+            )
+        )

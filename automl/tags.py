@@ -1,0 +1,24 @@
+"""What scikit-learn wants to know of an estimator, as its tags."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def tags_of(estimator: Any) -> Any:
+    """Tags: missing values, words as categories and any container are fine; two dimensions are needed."""
+    from sklearn.utils import ClassifierTags, InputTags, RegressorTags, Tags, TargetTags
+
+    kinds = estimator._kinds or ()
+    tags = Tags(
+        estimator_type=None,
+        target_tags=TargetTags(required=True),
+        input_tags=InputTags(allow_nan=True, string=True, categorical=True),
+    )
+    for kind in kinds:
+        if kind == "class_proba":
+            tags.estimator_type, tags.classifier_tags = "classifier", ClassifierTags()
+        else:
+            tags.estimator_type, tags.regressor_tags = "regressor", RegressorTags()
+    tags.non_deterministic = False
+    return tags
