@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -91,12 +92,13 @@ def _finish(model: AutoML, output: Path, as_json: bool) -> None:
 
 def _summary(model: AutoML, board: pd.DataFrame) -> dict[str, Any]:
     """What came out, as JSON values. Scores are higher-is-better."""
-    fitted = board[board["state"] == "ok"]
-    baselines = fitted.loc[fitted["baseline"], "score"]
+    baselines = board.loc[board["baseline"] & (board["state"] == "ok"), "score"]
     return {
-        "score": float(fitted["score"].iloc[0]) if len(fitted) else None,
+        "score": model.score_,
         "best_baseline": float(baselines.max()) if len(baselines) else None,
+        "ensemble": [{"model": name, "weight": weight} for name, weight in model.ensemble_],
         "classes": getattr(model, "classes_", None),
+        "findings": [asdict(finding) for finding in model.findings_],
         "leaderboard": records(board),
     }
 

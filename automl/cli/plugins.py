@@ -128,18 +128,21 @@ def check(name: Name, as_json: AsJson = False) -> None:
     \b
     automl plugins check my-model
     """
+    from automl.testing import run_checks
+
     kind, group = _find(name)
-    failures = _failures(kind, group.load(name))
+    results = run_checks(kind, group.load(name))
+    failures = [{"check": result.check, "message": result.message} for result in results if not result.ok]
     if as_json:
-        emit_json({"name": name, "kind": kind, "ok": not failures, "failures": failures})
+        emit_json({"name": name, "kind": kind, "ok": not failures, "checks": len(results), "failures": failures})
     else:
         for failure in failures:
-            show(plain(failure, 400))
-        show(f"{plain(name)}: {'keeps its contract' if not failures else f'{len(failures)} checks failed'}")
+            show(f"{plain(failure['check'])}: {plain(failure['message'], 400)}")
+        verdict = (
+            f"{len(failures)} of {len(results)} checks failed"
+            if failures
+            else f"keeps its contract ({len(results)} checks)"
+        )
+        show(f"{plain(name)}: {verdict}")
     if failures:
         raise typer.Exit(FAILED)
-
-
-def _failures(kind: str, plugin: type[Any]) -> list[str]:
-    """One line for every conformance check that a plugin fails."""
-    raise NotImplementedError

@@ -62,10 +62,14 @@ class Tally:
         return max(0.0, self._deadline - self.clock())
 
     def standing(self) -> str:
-        """The figures as one line: the best score beside the best baseline's, and how many trials it took."""
-        parts = [f"best {figure(self.best)}", f"best baseline {figure(self.best_baseline)}"]
-        if self.best is not None and self.best_baseline is not None:
-            parts.append(f"lift {figure(self.best - self.best_baseline, signed=True)}")
+        """The figures as one line: the best score beside the best baseline's, and how many trials it took.
+
+        While the run goes on, a baseline that has just finished counts before the ensemble has taken it up.
+        """
+        best = self.best if self.finished else _higher(self.best, self.best_baseline)
+        parts = [f"best {figure(best)}", f"best baseline {figure(self.best_baseline)}"]
+        if best is not None and self.best_baseline is not None:
+            parts.append(f"lift {figure(best - self.best_baseline, signed=True)}")
         if self.members:
             parts.append(f"{self.members} in the ensemble")
         parts.append(f"{self.trials} trials")

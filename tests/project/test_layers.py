@@ -23,11 +23,14 @@ ALLOWED: dict[str, set[str]] = {
     "testing": {"contract", "discovery", "execution"},
     "plugins": {"contract"},
     "search_spaces": set(),
-    "cli": {"api", "predictor", "estimators", "report", "testing", "search", *BELOW_SEARCH},
-    "api": {"predictor", "report", "search", *BELOW_SEARCH},
     "predictor": {"report", "search", *BELOW_SEARCH},
-    "estimators": {"api", "predictor", *BELOW_SEARCH},
-    "": {"api", "predictor", "estimators"},
+    "options": {"search", *BELOW_SEARCH},
+    "interrupts": {"contract"},
+    "tags": {"contract"},
+    "api": {"predictor", "options", "interrupts", "tags", "report", "search", *BELOW_SEARCH},
+    "estimators": {"api", "predictor", "options", *BELOW_SEARCH},
+    "cli": {"api", "predictor", "estimators", "report", "testing", "search", *BELOW_SEARCH},
+    "": {"api", "estimators"},
 }
 ONE_DOOR = {"optuna": "automl/search/", "ray": "automl/execution/"}
 HEAVY = {

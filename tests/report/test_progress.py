@@ -234,3 +234,10 @@ def test_skipped_models_are_no_trials_and_pruned_scores_are_no_best() -> None:
 def test_the_ensemble_is_what_stands_once_there_is_one() -> None:
     tally = tallied([trial("a", 0.9), EnsembleImproved(0.88, 0.7, 3, 10.0), trial("b", 0.95)], Clock())
     assert (tally.best, tally.best_baseline, tally.members) == (0.88, 0.7, 3)
+
+
+def test_a_baseline_that_just_finished_is_no_loss_until_the_run_ends_so() -> None:
+    events: list[RunEvent] = [EnsembleImproved(0.5, 0.5, 1, 10.0), trial("line", 0.9, baseline=True)]
+    assert "best 0.9 · best baseline 0.9 · lift 0" in tallied(events, Clock()).standing()
+    events.append(RunFinished(0.89, 0.9, 2, 0, 5.0))
+    assert "best 0.89 · best baseline 0.9 · lift -0.01" in tallied(events, Clock()).standing()
