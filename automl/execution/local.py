@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import os
-import pickle
 import selectors
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import IO
 
 from automl.contract import ExecutionError
 from automl.execution import guard
 from automl.execution.channel import Channel
+from automl.execution.environment import by_value, module_paths, thread_variables
 from automl.execution.job import Dataset, Event, Job
 from automl.execution.limits import gpu_devices
 from automl.execution.memory import resident, tree
@@ -30,16 +30,6 @@ _GROWTH = 1_500_000_000
 _LOG_BYTES = 1_000_000
 _TAIL_BYTES = 4096
 _REAP_SECONDS = 0.5
-_THREAD_VARIABLES = (
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "NUMEXPR_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
-    "POLARS_MAX_THREADS",
-    "RAYON_NUM_THREADS",
-    "LOKY_MAX_CPU_COUNT",
-)
 
 
 class LocalExecutor(PoolExecutor):
@@ -63,7 +53,7 @@ class LocalExecutor(PoolExecutor):
         runner: str | Runner = UNIT,
     ) -> None:
         super().__init__(Seating(slots, gpu_devices() if gpus is None else tuple(gpus)), memory)
-        self._hello = (_by_value(runner), tuple(preload))
+        self._hello = (by_value(runner), tuple(preload))
         self._guard: Guard | None = None
         self._data = Data()
         self._held.append(self._data)
@@ -161,7 +151,7 @@ class LocalWorker(Worker):
         """Send it the open file that holds the data, and where modules are found now."""
         self.ready = False
         if self._data.shared is not None:
-            self._say(("data", self._data.generation, _paths()), self._data.shared.fd)
+            self._say(("data", self._data.generation, module_paths()), self._data.shared.fd)
 
     def send(self, job: Job) -> None:
         """Send the job, by value where it holds what has no import path."""
@@ -266,35 +256,19 @@ def _log_file() -> IO[bytes]:
     return file
 
 
-def worker_environment(seat: Seat) -> Mapping[str, str]:
-    """The variables that fix a worker's threads and devices; they must be set before any library is loaded."""
-    threads = str(seat.threads)
-    return {
-        **dict.fromkeys(_THREAD_VARIABLES, threads),
-        "OMP_WAIT_POLICY": "PASSIVE",
-        "CUDA_VISIBLE_DEVICES": ",".join(seat.devices),
-    }
-
-
 def _environment(seat: Seat) -> dict[str, str]:
-    return {**os.environ, **worker_environment(seat), "PYTHONPATH": os.pathsep.join(_paths())}
-
-
-def _paths() -> list[str]:
-    """Where the driver finds modules now; relative folders made absolute."""
-    return [os.path.abspath(path) if not path or os.path.exists(path) else path for path in map(str, sys.path)]
+    return {
+        **os.environ,
+        **thread_variables(seat.threads),
+        "CUDA_VISIBLE_DEVICES": ",".join(seat.devices),
+        "PYTHONPATH": os.pathsep.join(module_paths()),
+    }
 
 
 def _python() -> str:
     if not sys.executable:
         raise ExecutionError('no Python interpreter to start workers with (sys.executable is empty); use "inline"')
     return sys.executable
-
-
-def _by_value(runner: str | Runner) -> bytes:
-    import cloudpickle
-
-    return pickle.dumps(runner) if isinstance(runner, str) else bytes(cloudpickle.dumps(runner))
 
 
 def _how_it_ended(code: int) -> str:

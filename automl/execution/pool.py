@@ -15,7 +15,6 @@ from automl.execution.protocol import Capacity
 from automl.execution.seats import Seat, Seating
 from automl.execution.workers import Ended, Ready, Worker
 
-_START_SECONDS = 300.0
 _START_ATTEMPTS = 3
 
 
@@ -35,6 +34,8 @@ class PoolExecutor(ABC):
     isolates = True
     tick = 0.1
     """Seconds between looks at the memory and the pulse of busy workers."""
+    start_seconds = 300.0
+    """A worker that is not ready by then counts as lost."""
 
     def __init__(self, seating: Seating, memory: int = 0) -> None:
         self._seating = seating
@@ -172,8 +173,8 @@ class PoolExecutor(ABC):
         for worker in tuple(self._workers):
             job = worker.job
             if job is None:
-                if not worker.ready and now - worker.since > _START_SECONDS:
-                    self._lost(worker, Ended("crashed", f"not ready {_START_SECONDS:.0f} s after its start"))
+                if not worker.ready and now - worker.since > self.start_seconds:
+                    self._lost(worker, Ended("crashed", f"not ready {self.start_seconds:.0f} s after its start"))
             elif now - worker.since > job.hard_seconds and not worker.talking():
                 message = f"ended at its hard limit of {job.hard_seconds:.1f} s"
                 self._stop(worker, Event(job.id, "timeout", message=message))
