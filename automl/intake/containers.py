@@ -77,6 +77,13 @@ def open_table(data: Any) -> Frame:
 
 
 def _open(data: Any) -> Frame:
+    if hasattr(data, "tocsr"):
+        raise DataTypeError(
+            "sparse",
+            "A sparse matrix was passed, but dense data is required",
+            "",
+            "Convert it with .toarray() if it fits in memory.",
+        )
     module = type(data).__module__.partition(".")[0]
     if module == "pandas":
         return _open_pandas(data)
@@ -96,7 +103,7 @@ def _open(data: Any) -> Frame:
         return _open_dict(data)
     if isinstance(data, list | tuple):
         return _open_list(data)
-    return _open_other(data, module)
+    return _open_other(data)
 
 
 def _open_pandas(data: Any) -> Frame:
@@ -129,7 +136,12 @@ def _open_polars(data: Any) -> Frame:
 def _polars_column(series: Any) -> Raw:
     if str(series.dtype).startswith("Object"):
         return from_sequence(series.to_list())
-    return from_arrow(series.to_arrow())
+    import pyarrow as pa
+
+    try:
+        return from_arrow(series.to_arrow())
+    except pa.ArrowInvalid:
+        return from_sequence(series.to_list())
 
 
 def _open_arrow(data: Any) -> Frame:
@@ -196,14 +208,7 @@ def _open_list(data: Sequence[Any]) -> Frame:
     )
 
 
-def _open_other(data: Any, module: str) -> Frame:
-    if module == "scipy" or hasattr(data, "tocsr"):
-        raise DataTypeError(
-            "sparse",
-            "A sparse matrix was passed, but dense data is required",
-            "",
-            "Convert it with .toarray() if it fits in memory.",
-        )
+def _open_other(data: Any) -> Frame:
     if hasattr(data, "__arrow_c_stream__"):
         import pyarrow as pa
 

@@ -5,14 +5,23 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from automl.contract import Column, Finding
+from automl.intake.refusals import shorten
 
 FEW_ROWS = 50
 DENSE = 0.5
+MANY = 10
+_WHY = {
+    "all-missing": "no row has a value",
+    "constant": "every row holds one and the same value",
+    "duplicate": "they repeat the values of other columns",
+    "id-like": "every row has its own value, which names the row and tells nothing about others",
+}
 _ID_CASED = re.compile(r"(^|[\W_])([iI][dD]|uuid|guid|index|idx)$|[a-z]I[dD]$|[A-Z]ID$|^(rowid|rownum|rownumber)$")
 
 
@@ -29,20 +38,33 @@ def useless(columns: Sequence[Column]) -> tuple[set[str], set[str], list[Finding
             found.append(Finding(code, what, f"column {column.label!r}", "dropped"))
         if code == "id-like":
             ids.add(column.name)
-    return gone, ids, found
+    return gone, ids, _grouped(found)
+
+
+def _grouped(found: list[Finding]) -> list[Finding]:
+    """One finding for all columns dropped for one reason, where there are many of them."""
+    codes = dict.fromkeys(finding.code for finding in found)
+    out: list[Finding] = []
+    for code in codes:
+        alike = [finding for finding in found if finding.code == code]
+        if len(alike) > MANY:
+            labels = shorten([finding.where.removeprefix("column ") for finding in alike], MANY)
+            alike = [replace(alike[0], what=f"{len(alike)} columns: {_WHY[code]}", where=f"columns {labels}")]
+        out += alike
+    return out
 
 
 def _verdict(column: Column, seen: dict[bytes, Column]) -> tuple[str, str]:
     missing = column.missing()
     if missing.all():
-        return "all-missing", "no row has a value"
+        return "all-missing", _WHY["all-missing"]
     if not missing.any() and _constant(column):
         return "constant", f"every row holds {_first(column)!r}"
     twin = seen.setdefault(_digest(column), column)
     if twin is not column:
         return "duplicate", f"holds the same values as {twin.label!r}"
     if len(column) >= FEW_ROWS and _id_like(column, missing):
-        return "id-like", "every row has its own value, which names the row and tells nothing about others"
+        return "id-like", _WHY["id-like"]
     return "", ""
 
 
@@ -54,7 +76,7 @@ def _constant(column: Column) -> bool:
 
 
 def _first(column: Column) -> Any:
-    value = column.values[0]
+    value = column.values[:1].tolist()[0]
     return column.levels[value] if column.kind == "category" else value
 
 

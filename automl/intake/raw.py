@@ -283,15 +283,33 @@ def text_of(value: Any) -> str:
     """One spelling for each value: 1, 1.0 and "1" are "1", whatever type they came in."""
     if isinstance(value, str):
         return value
-    if isinstance(value, np.generic):
+    if isinstance(value, np.datetime64 | np.timedelta64):
+        value = value.astype(f"{type(value).__name__}[us]").item()
+    elif isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, bytes):
         return value.decode("utf-8", "replace")
+    if isinstance(value, datetime.timedelta):
+        value = value.total_seconds()
     if isinstance(value, datetime.date):
-        return value.isoformat()
-    if isinstance(value, float) and value.is_integer() and abs(value) < 2**63:
+        return _day_text(value)
+    if isinstance(value, float) and value.is_integer():
         return str(int(value))
     return str(value)
+
+
+def moment_text(seconds: float) -> str:
+    """How a moment, in UTC seconds since 1970, is spelt by `text_of`."""
+    return _day_text(datetime.datetime(1970, 1, 1) + datetime.timedelta(seconds=seconds))
+
+
+def _day_text(value: datetime.date) -> str:
+    """ISO 8601 in UTC, without the clock at midnight."""
+    if not isinstance(value, datetime.datetime):
+        return value.isoformat()
+    if value.tzinfo is not None:
+        value = value.astimezone(datetime.UTC).replace(tzinfo=None)
+    return value.isoformat().removesuffix("T00:00:00")
 
 
 _SETTLE: dict[str, Callable[[AnyArray], Raw]] = {

@@ -12,10 +12,12 @@ import numpy as np
 
 from automl.contract import AnyArray, Column, Kind
 from automl.intake.containers import key_of
-from automl.intake.parse import date, is_missing, number
-from automl.intake.raw import Raw, text_of
+from automl.intake.parse import date, dates, is_missing, number
+from automl.intake.raw import Raw, moment_text, text_of
 
 PLAIN_LEVELS = (str, bool, int, float)
+MANY = 1000
+_ISO = "%Y-%m-%d"
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,7 @@ class Rule:
 
     def moment(self, value: Any) -> float:
         """The UTC seconds a string stands for, NaN when it is no date."""
-        return date(str(value), self.style or "%Y-%m-%d")
+        return date(str(value), self.style or _ISO)
 
     def to_state(self) -> dict[str, Any]:
         """JSON values."""
@@ -106,6 +108,8 @@ def _category(rule: Rule, raw: Raw) -> AnyArray:
     if raw.form == "bool":
         table = np.array([rule.code(False), rule.code(True), -1], dtype=np.int32)
         return table[np.where(np.isnan(raw.values), 2, raw.values).astype(np.int64)]
+    if raw.form == "datetime":
+        return raw.map(lambda seconds: rule.code(moment_text(seconds)), -1, np.int32)
     if raw.form != "cells":
         return raw.map(rule.code, -1, np.int32)
     return np.full(len(raw), -1, dtype=np.int32)
@@ -114,6 +118,9 @@ def _category(rule: Rule, raw: Raw) -> AnyArray:
 def _datetime(rule: Rule, raw: Raw) -> AnyArray:
     if raw.form == "datetime":
         return raw.values
+    if raw.form == "strings" and len(raw) > MANY:
+        codes, texts = raw.distinct
+        return np.append(dates(texts, rule.style or _ISO), np.nan)[codes]
     if raw.form in ("strings", "codes"):
         return raw.map(rule.moment, np.nan, np.float64)
     return np.full(len(raw), np.nan)

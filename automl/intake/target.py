@@ -11,7 +11,7 @@ import numpy as np
 from automl.contract import AnyArray, Column, DataError, Finding
 from automl.intake.infer import infer, plain_level, sort_levels
 from automl.intake.parse import date_format, number
-from automl.intake.raw import Raw
+from automl.intake.raw import Raw, moment_text
 from automl.intake.refusals import shorten
 from automl.intake.rules import Rule
 
@@ -134,4 +134,6 @@ def group_rule(name: str, label: Any, raw: Raw) -> tuple[Rule, list[Finding]]:
             "groups-nested", "groups are neither numbers nor words", f"groups {label!r}", "Give one value a row."
         )
     _, values = raw.distinct
+    if raw.form == "datetime":
+        values = [moment_text(seconds) for seconds in values]
     return replace(start, levels=tuple(sort_levels(plain_level(value) for value in values)), literal=True), []

@@ -67,6 +67,13 @@ def test_the_last_column_is_kept_even_if_it_looks_like_an_id() -> None:
     assert [(f.code, f.done) for f in intake.findings] == [("id-like", "kept: no other column is left")]
 
 
+def test_many_drops_for_one_reason_are_one_finding() -> None:
+    data = {f"c{i}": [None] * N for i in range(30)} | {"x": np.sqrt(np.arange(N)), "y": [0, 1] * (N // 2)}
+    found = ingest(data, target="y").findings
+    assert [f.code for f in found] == ["all-missing"]
+    assert "20 more" in found[0].where
+
+
 def test_a_task_with_its_own_roles_needs_no_features() -> None:
     intake = ingest({"when": np.arange(N), "y": np.sin(np.arange(N))}, target="y", time="when")
     assert intake.schema.labels == ()

@@ -116,7 +116,7 @@ def test_an_ordered_category_keeps_its_order_and_an_unordered_one_is_sorted() ->
 def test_levels_are_plain_python_values() -> None:
     assert read(pd.Series(pd.Categorical([3, 1, 3])))[0].levels == (1, 3)
     days = pd.Series(pd.Categorical(pd.to_datetime(["2020-01-02", "2020-01-01", "2020-01-02"])))
-    assert read(days)[0].levels == ("2020-01-01T00:00:00", "2020-01-02T00:00:00")
+    assert read(days)[0].levels == ("2020-01-01", "2020-01-02")
     assert read(days)[0].values.tolist() == [1, 0, 1]
 
 
@@ -146,6 +146,14 @@ def test_dates_become_utc_seconds(name: str) -> None:
     column, _ = read(DATES[name])
     assert column.kind == "datetime"
     assert column.values.tolist() == [1577836800.0, 1577923200.0, 1583020800.0]
+
+
+def test_many_dates_are_read_as_one_alone_would_be() -> None:
+    days = [f"{d % 28 + 1}.{m + 1}.{y}" for y in range(1960, 1970) for m in range(12) for d in range(28)]
+    days[7] = "1969-12-31T23:59:59Z"
+    column, _ = read(days)
+    assert column.values[[0, 7]].tolist() == [-315619200.0, -1.0]
+    assert not column.missing().any()
 
 
 def test_days_after_the_twelfth_settle_the_order_of_day_and_month() -> None:

@@ -47,6 +47,7 @@ REFUSED: dict[str, tuple[str, str, Any]] = {
     "three dimensions": ("array-shape", "dim 3", lambda folder: ingest(np.ones((3, 2, 2)), Y)),
     "complex": ("complex", "Complex data not supported", lambda folder: ingest(np.ones((3, 2)) * 1j, Y)),
     "sparse": ("sparse", "sparse", lambda folder: ingest(scipy.sparse.csr_array(np.eye(3)), Y)),
+    "sparse that is a dict": ("sparse", "sparse", lambda folder: ingest(scipy.sparse.dok_array(np.eye(3)), Y)),
     "an odd container": ("container-unknown", "object", lambda folder: ingest(object(), Y)),
     "ragged rows": ("rows-ragged", r"\[1, 2\]", lambda folder: ingest([[1, 2], [3], [4, 5]], Y)),
     "ragged columns": ("length-mismatch", "'b': 2", lambda folder: ingest({"a": [1, 2, 3], "b": [1, 2]})),

@@ -191,3 +191,23 @@ def test_odd_labels_survive_saving(tmp_path: Path) -> None:
 def test_one_row_may_be_a_plain_dict(intake: Intake) -> None:
     row = frame().iloc[3].to_dict()
     assert same(intake.schema.apply(row)[0], intake.schema.apply(frame().iloc[3:4])[0])
+
+
+def test_mixed_values_are_found_alone_as_in_a_batch() -> None:
+    values = np.empty(6, dtype=object)
+    values[:] = [
+        pd.Timestamp("2020-01-01"),
+        "red",
+        2**70,
+        pd.Timedelta(90, "s"),
+        np.datetime64("2020-02-01T10:00"),
+        1.0,
+    ]
+    intake = ingest({"x": values, "y": [0, 1, 0, 1, 0, 1]}, target="y")
+    for row, code in enumerate(intake.table["f0"].values):
+        assert intake.schema.apply({"x": values[row : row + 1]})[0]["f0"].values.tolist() == [code]
+
+
+def test_a_polars_column_that_arrow_lacks_is_read_by_its_values() -> None:
+    data = pl.DataFrame({"x": pl.Series([2**70, 1, 2], dtype=pl.Int128), "y": [0, 1, 0]})
+    assert ingest(data, target="y").table["f0"].values.tolist() == [float(2**70), 1.0, 2.0]
