@@ -84,7 +84,7 @@ def ingest(
     findings = [*frame.findings, *_label_findings(frame), *_index_findings(frame, given["target"])]
     read = _read_columns(frame, found_roles, findings)
     named = _role_names(frame, found_roles)
-    read = _without_copy_of_target(frame, y, read, named, findings)
+    read = _without_copy_of_target(read, named, findings)
     rows, read = _with_target(read, named, frame.n_rows, findings)
     read = _teaching(frame, read, named, findings)
     schema = Schema(
@@ -172,17 +172,16 @@ def _flat(roles: Mapping[str, Any]) -> set[str]:
     return {name for value in roles.values() for name in (value if isinstance(value, tuple) else (value,))}
 
 
-def _without_copy_of_target(
-    frame: Frame, y: Any, read: list[_Read], roles: Mapping[str, Any], findings: list[Finding]
-) -> list[_Read]:
-    """The target forgotten among the features, under the name that y has, is taken out; other copies are reported."""
+def _without_copy_of_target(read: list[_Read], roles: Mapping[str, Any], findings: list[Finding]) -> list[_Read]:
+    """The target forgotten among the features, under the name that the given array has, is taken out; other copies are reported."""
     if "target" not in roles or isinstance(roles["target"], tuple):
         return read
-    target = next(one.column for one in read if one.rule.name == roles["target"])
+    given = next(one for one in read if one.rule.name == roles["target"])
+    target = given.column
     names = _flat(roles)
     copies = [one for one in read if one.rule.name not in names and _same(one.column, target)]
     for one in copies:
-        forgotten = y is not None and one.rule.label == target.label
+        forgotten = given.position < 0 and one.rule.label == target.label
         done = "dropped" if forgotten else "kept: drop it if it is not known when predicting"
         where = f"column {one.rule.label!r}"
         findings.append(Finding("target-copied", "holds the same values as the target", where, done))
