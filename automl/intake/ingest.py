@@ -173,7 +173,7 @@ def _flat(roles: Mapping[str, Any]) -> set[str]:
 
 
 def _without_copy_of_target(read: list[_Read], roles: Mapping[str, Any], findings: list[Finding]) -> list[_Read]:
-    """The target forgotten among the features, under the name that the given array has, is taken out; other copies are reported."""
+    """Takes out the target forgotten among the features under the name of the array given; reports other copies."""
     if "target" not in roles or isinstance(roles["target"], tuple):
         return read
     given = next(one for one in read if one.rule.name == roles["target"])
