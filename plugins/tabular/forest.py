@@ -28,7 +28,7 @@ class RandomForest(RowModel):
 
     name = "random-forest"
     grows: ClassVar[str] = "RandomForest"
-    second_per_step: ClassVar[float] = 1.2e-6
+    second_per_step: ClassVar[float] = 2e-6
     view = "columns"
     requires = ("sklearn",)
     handles_missing = True
@@ -94,4 +94,4 @@ class ExtraTrees(RandomForest):
 
     name = "extra-trees"
     grows = "ExtraTrees"
-    second_per_step = 6e-7
+    second_per_step = 1e-6
