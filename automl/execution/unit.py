@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 import statistics
 import tempfile
@@ -55,6 +56,7 @@ def run(job: Job, dataset: Dataset, progress: Callable[[int, float], None]) -> E
 
 def evaluate(job: Job, dataset: Dataset, progress: Callable[[int, float], None]) -> Outcome:
     """Fit, predict the fold's validation units, save, reload and compare. Raises what the plugin raises."""
+    _import_libraries(job)
     wall, cpu = time.perf_counter(), time.process_time()
     task: TaskPlugin = dataset.task.load()()
     train, valid = rows_of(job, dataset)
@@ -70,6 +72,13 @@ def evaluate(job: Job, dataset: Dataset, progress: Callable[[int, float], None])
     row_s = _row_seconds(reloaded, dataset, task, probe) if job.measure else math.nan
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     return Outcome(predictions, files, info, wall, cpu, predict_s, row_s)
+
+
+def _import_libraries(job: Job) -> None:
+    """Import what the plugins require, so that no fit pays for it."""
+    for reference in (job.model, *job.encoders):
+        for module in reference.load().requires:
+            importlib.import_module(module)
 
 
 def rows_of(job: Job, dataset: Dataset) -> tuple[IntArray, IntArray | None]:

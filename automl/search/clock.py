@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from automl.search.settings import Settings
 
 _FOLD_SHARE = 0.1
-_GRACE_SECONDS = 1.0
+_GRACE_SECONDS = 5.0
 
 
 @dataclass
@@ -43,9 +43,12 @@ class Clock:
         return self.left() - self.reserve()
 
     def job_limits(self, baseline: bool) -> tuple[float, float]:
-        """Soft and hard seconds of a job that starts now."""
+        """Soft and hard seconds of a job that starts now.
+
+        The hard limit is for hangs; it leaves room for a first import of the model's libraries on a busy machine.
+        """
         if not self.settings.clocked:
             return math.inf, math.inf
         share = _FOLD_SHARE * (1.5 if baseline else 1.0)
         soft = max(0.05, min(max(1.0, share * self.settings.seconds), self.work_left()))
-        return soft, min(soft + max(_GRACE_SECONDS, 0.1 * soft), max(0.05, self.work_left()))
+        return soft, min(2.0 * soft + _GRACE_SECONDS, max(0.05, self.work_left()))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -92,18 +92,20 @@ def member_of(trial: Trial, folds: Sequence[int]) -> Member:
     )
 
 
-def deployment(trials: Sequence[Trial], pool: Sequence[Trial], blend: Blend, folds: Sequence[int]) -> Deployment:
+def deployment(
+    trials: Sequence[Trial], pool: Sequence[Trial], blend: Blend, folds: Callable[[Trial], Sequence[int]]
+) -> Deployment:
     """What to commit.
 
     Args:
         trials: complete trials worth keeping beside the ensemble's.
         pool: the trials that `blend` was made from, in its order.
-        folds: fold numbers whose models are kept.
+        folds: tells the folds whose models answer for a trial.
     """
     chosen = [pool[position] for position in blend.keep]
     everyone = {trial.name: trial for trial in [*chosen, *trials]}
     return Deployment(
-        tuple(member_of(trial, folds) for trial in everyone.values()),
+        tuple(member_of(trial, folds(trial)) for trial in everyone.values()),
         tuple(trial.name for trial in chosen),
         blend.weights,
         blend.combiner.name if blend.combiner is not None else "",

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from automl.contract import Facts, Fold, FoldPlan, OptionError, Problem, Table, TaskPlugin
+from automl.contract import ADDITIVE, Facts, Fold, FoldPlan, OptionError, Problem, Table, TaskPlugin
 from automl.search.families import Family
 from automl.search.settings import Settings
 
@@ -21,15 +21,23 @@ _SHARE = 0.5
 
 @dataclass(frozen=True)
 class Folding:
-    """The folds of a run. `deployed` of them, the first ones, give the models that `predict` uses."""
+    """The folds of a run: `repeats` times the same number, each time shuffled anew.
+
+    A trial is complete after the first repeat; the others are for what turns out to be good.
+    """
 
     folds: tuple[Fold, ...]
     repeats: int
 
     @property
+    def judged(self) -> int:
+        """Folds of one repeat."""
+        return len(self.folds) // self.repeats
+
+    @property
     def deployed(self) -> int:
-        """Folds whose models are kept for predicting: two repeats at most."""
-        return len(self.folds) if self.repeats <= 2 else 2 * len(self.folds) // self.repeats
+        """How many of the first folds keep their models for predicting: two repeats at most."""
+        return min(2, self.repeats) * self.judged
 
 
 def make_folds(
@@ -50,7 +58,7 @@ def make_folds(
         return Folding(tuple(task.folds(problem, table, FoldPlan(len(pairs), seed=settings.seed, given=pairs))), 1)
     count = fold_count(len(table), facts, contenders, settings)
     repeats = 1
-    if settings.clocked and count > 1 and not {"time", "groups"} & set(problem.roles):
+    if settings.clocked and count > 1 and problem.kind in ADDITIVE and not {"time", "groups"} & set(problem.roles):
         repeats = next((r for rows, r in _ROWS_TO_REPEATS if len(table) <= rows and settings.seconds >= 30), 1)
     folds: list[Fold] = []
     first: list[Fold] = []

@@ -16,14 +16,19 @@ from automl.search.trial import Trial
 _FIRST_SHARE = 0.35
 _LATER_SHARE = 0.2
 _FREE_CANDIDATES = 30
+_BEFORE_REPEATS = 14
+_REPEATED = 8
 _ROWS_PER_CANDIDATE = 50
 
 
 class Planner:
     """Decides which fold of which trial runs next, and makes new trials."""
 
-    def __init__(self, field: Field, board: Board, clock: Clock, settings: Settings, task: str) -> None:
+    def __init__(
+        self, field: Field, board: Board, clock: Clock, settings: Settings, task: str, repeats: int = 1
+    ) -> None:
         self.field, self.board, self.clock, self.settings = field, board, clock, settings
+        self.repeats = repeats
         self._baselines = field.baselines()
         self._firsts = field.contenders()
         self._next_point = {family.name: 0 for family in field.contenders()}
@@ -41,7 +46,9 @@ class Planner:
         if waiting:
             return waiting[0], self._next_fold(waiting[0])
         trial = self._new_trial()
-        return (trial, 0) if trial is not None else None
+        if trial is not None:
+            return trial, 0
+        return self._repeat()
 
     def learn(self, trial: Trial) -> None:
         """Tell the family's proposer how a trial ended."""
@@ -101,7 +108,9 @@ class Planner:
                 return trial
         if self._limit_reached():
             return None
-        self.phase = "portfolio"
+        if not self._firsts and self._tried() >= _BEFORE_REPEATS and self._repeat() is not None:
+            return None  # steadier predictions of what is good come before more candidates
+        self.phase = "portfolio" if self.phase == "baselines" else self.phase
         while self._firsts:
             family = self._firsts.pop(0)
             self._next_point[family.name] = 1
@@ -109,12 +118,28 @@ class Planner:
                 trial = self._at_point(family, 0, "start")
                 if trial is not None:
                     return trial
-        if any(t.results or t.in_flight for t in self.board.running() if len(t.submitted) < self.board.n_folds):
-            return None  # first folds whose promotion is not decided yet
         return self._searched()
 
+    def _tried(self) -> int:
+        return sum(not trial.family.model.baseline for trial in self.board.trials)
+
+    def _repeat(self) -> tuple[Trial, int] | None:
+        """The next fold of a further repeat of a good trial; best trials first, one repeat of all after the other."""
+        n = self.board.n_folds
+        ranked = sorted(self.board.ok(), key=lambda t: (-t.score, t.number))[:_REPEATED]
+        for repeat in range(1, self.repeats):
+            for trial in ranked:
+                fold = next((f for f in range(repeat * n, (repeat + 1) * n) if f not in trial.submitted), None)
+                if fold is not None and not trial.closed and self._fits_once(trial, (repeat + 1) * n - fold):
+                    return trial, fold
+        return None
+
+    def _fits_once(self, trial: Trial, folds: int) -> bool:
+        cost = max(result.wall for result in trial.results.values())
+        return math.ceil(folds / self.settings.slots) * cost <= self.clock.work_left()
+
     def _limit_reached(self) -> bool:
-        tried = sum(not trial.family.model.baseline for trial in self.board.trials)
+        tried = self._tried()
         if self.settings.n_trials is not None and tried >= self.settings.n_trials:
             return True
         if not self.settings.clocked:

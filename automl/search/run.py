@@ -66,8 +66,8 @@ class Run:
         self.executor, self.folder, self.clock = executor, folder, clock
         self.emit, self.stopped = emit, stopped
         self.metric: Metric = task.metric(problem, wanted)
-        self.scorer = Scorer(task, problem, table, folding.folds, self.metric)
-        self.board = Board(len(folding.folds), facts_of(problem, table, training_rows(folding)), settings)
+        self.scorer = Scorer(task, problem, table, folding, self.metric)
+        self.board = Board(folding.judged, facts_of(problem, table, training_rows(folding)), settings)
         self.dataset = Dataset(table, problem, folding.folds, task_reference)
         self.plan: Deployment | None = None
         self.honest: Honest | None = None
@@ -77,7 +77,7 @@ class Run:
     def search(self) -> None:
         """Run trials until time, trials or ideas are used up; every improvement is committed."""
         self.executor.open(self.dataset)
-        planner = Planner(self.field, self.board, self.clock, self.settings, self.task.name)
+        planner = Planner(self.field, self.board, self.clock, self.settings, self.task.name, self.folding.repeats)
         Scheduler(
             self.executor,
             planner,
@@ -101,7 +101,7 @@ class Run:
         chosen = self._blend()
         pool = self._pool()
         self._refine(chosen)
-        plan = deployment(self._worth_keeping(), pool, chosen, self._kept_folds())
+        plan = deployment(self._worth_keeping(), pool, chosen, self._folds_of)
         plan = replace(plan, score=self._final_score(chosen))
         if self.problem.kind not in ADDITIVE:
             plan = self.refit(plan)
@@ -170,12 +170,16 @@ class Run:
     # -- while trials come in --------------------------------------------------------------------------------------
 
     def _keep(self, trial: Trial, fold: int, outcome: Outcome) -> None:
-        if fold in self._kept_folds():
+        if fold < self._kept():
             self.folder.write_model(trial.candidate.key, fold, outcome.files)
 
-    def _kept_folds(self) -> range:
-        """Folds whose models answer later: all that are deployed, or the first where they cannot be averaged."""
-        return range(self.folding.deployed if self.problem.kind in ADDITIVE else 1)
+    def _kept(self) -> int:
+        """How many of the first folds keep their models: the deployed, or one where they cannot be averaged."""
+        return self.folding.deployed if self.problem.kind in ADDITIVE else 1
+
+    def _folds_of(self, trial: Trial) -> list[int]:
+        """Folds whose models answer for a trial."""
+        return trial.folds(self.folding.judged, self._kept())
 
     def _finished(self, trial: Trial) -> None:
         """Commit what is better than before; blend now and then."""
@@ -186,7 +190,7 @@ class Run:
         if self._blend_due():
             chosen = self._blend()
             if self.plan is None or not self.plan.score >= chosen.score:
-                self._commit(deployment(self._worth_keeping(), self._pool(), chosen, self._kept_folds()))
+                self._commit(deployment(self._worth_keeping(), self._pool(), chosen, self._folds_of))
                 self._announce()
 
     def _blend_due(self) -> bool:
@@ -198,12 +202,12 @@ class Run:
     def _blend(self) -> Blend:
         started = time.monotonic()
         pool = self._pool()
-        costs = [trial.row_seconds(len(self._kept_folds())) for trial in pool]
+        costs = [trial.row_seconds(self._folds_of(trial)) for trial in pool]
         budget = self.settings.preset.row_ms / 1000
         chosen = blend(
-            [[trial.results[f].predictions for f in range(self.board.n_folds)] for trial in pool],
-            self.scorer.truths,
-            self.scorer.requests,
+            [trial.judged for trial in pool],
+            self.scorer.truths[: self.scorer.judged],
+            self.scorer.requests[: self.scorer.judged],
             self.metric,
             self.task.combiners(self.problem),
             self.settings.seed,
@@ -233,7 +237,7 @@ class Run:
     def _commit_single(self, trial: Trial) -> None:
         """Make the best single trial the committed model."""
         alone = Blend(None, (0,), (1.0,), (), trial.score, 0.0, 0.0)
-        self._commit(deployment(self._worth_keeping(), [trial], alone, self._kept_folds()))
+        self._commit(deployment(self._worth_keeping(), [trial], alone, self._folds_of))
         self._announce()
 
     def _announce(self) -> None:
@@ -273,31 +277,26 @@ class Run:
 
     def _refine(self, chosen: Blend) -> None:
         """Let the task learn from the ensemble's honest predictions, for example a threshold."""
+        truths = self.scorer.truths[: self.scorer.judged]
         try:
-            self.problem = self.task.refine(self.problem, chosen.fold_predictions, self.scorer.truths, self.metric)
+            self.problem = self.task.refine(self.problem, chosen.fold_predictions, truths, self.metric)
         except Exception:  # a refinement is a bonus: without it the answer is the plain one
             return
         self.metric = self.task.metric(self.problem, self.wanted)
 
     def _final_score(self, chosen: Blend) -> float:
-        scores = [
-            self.metric.score(truth, predictions, request)
-            for truth, predictions, request in zip(
-                self.scorer.truths, chosen.fold_predictions, self.scorer.requests, strict=True
-            )
-        ]
         self.scorer.metric = self.metric
-        return self.scorer.aggregate(scores)
+        return self.scorer.score(chosen.fold_predictions)
 
     def _honest(self, chosen: Blend) -> Honest:
-        first = len(self.folding.folds) // self.folding.repeats
-        table = [[t.results[f].score for f in range(self.board.n_folds)] for t in self._pool()]
-        sizes = [len(request) for request in self.scorer.requests]
-        optimism = max(chosen.optimism, selection_optimism(np.array(table), sizes) if len(sizes) > 1 else 0.0)
+        judged = self.scorer.judged
+        table = np.array([[t.results[f].score for f in range(judged)] for t in self._pool()])
+        sizes = [len(request) for request in self.scorer.requests[:judged]]
+        optimism = max(chosen.optimism, selection_optimism(table, sizes) if judged > 1 else 0.0)
         return Honest(
-            chosen.fold_predictions[:first],
-            tuple(self.scorer.truths[:first]),
-            tuple(self.scorer.requests[:first]),
+            chosen.fold_predictions,
+            tuple(self.scorer.truths[:judged]),
+            tuple(self.scorer.requests[:judged]),
             float(optimism),
             len(self.table),
         )

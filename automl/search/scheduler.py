@@ -113,7 +113,7 @@ class Scheduler:
         if event.kind == "progress" or event.job not in self._jobs:
             return
         trial, fold = self._jobs.pop(event.job)
-        if not trial.running:
+        if trial.state not in ("running", "ok"):
             return
         if event.kind == "done" and event.outcome is not None and event.outcome.predictions is not None:
             self._fold_done(trial, fold, event.outcome)
@@ -140,11 +140,21 @@ class Scheduler:
         )
         self.keep(trial, fold, outcome)
         self.note({"type": "fold", "trial": trial.number, "fold": fold, "score": score, "wall": outcome.wall})
-        if len(trial.results) == self.board.n_folds:
+        if fold not in range(self.board.n_folds):
+            self._repeated(trial)
+        elif len(trial.results) == self.board.n_folds:
             self._complete(trial)
 
+    def _repeated(self, trial: Trial) -> None:
+        """A fold of a further repeat: once the repeat is whole, the trial's predictions get steadier."""
+        if len(trial.results) % self.board.n_folds == 0:
+            trial.judged = self.scorer.predictions(trial)
+            trial.score = self.scorer.score(trial.judged)
+            self.finished(trial)
+
     def _complete(self, trial: Trial) -> None:
-        trial.score = self.scorer.aggregate([trial.results[f].score for f in range(self.board.n_folds)])
+        trial.judged = self.scorer.predictions(trial)
+        trial.score = self.scorer.score(trial.judged)
         if math.isnan(trial.score):
             self._fail(trial, Event(0, "invalid", message="the metric is undefined on every fold"))
             return
@@ -154,6 +164,10 @@ class Scheduler:
         self.finished(trial)
 
     def _fail(self, trial: Trial, event: Event) -> None:
+        """The trial is lost; one that was complete before only gets no further repeat."""
+        if trial.state == "ok":
+            trial.closed = True
+            return
         trial.state, trial.kind = "failed", event.kind
         trial.reason, trial.detail = f"{event.kind}: {event.message}" if event.message else event.kind, event.detail
         for job, (other, _) in list(self._jobs.items()):

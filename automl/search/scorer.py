@@ -1,4 +1,8 @@
-"""Scores of predictions on the run's folds."""
+"""Scores of predictions on the run's folds.
+
+With repeated folds, a unit is predicted once in every repeat. Its predictions are averaged and judged on the folds of
+the first repeat, so that no unit counts twice; the deployed ensemble averages over models in the same way.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +11,27 @@ from functools import cached_property
 
 import numpy as np
 
-from automl.contract import Fold, Metric, Predictions, Problem, Request, Table, TaskPlugin, Truth
+from automl.contract import (
+    ArrayPredictions,
+    Metric,
+    Predictions,
+    Problem,
+    Request,
+    Table,
+    TaskPlugin,
+    Truth,
+)
+from automl.search.folding import Folding
+from automl.search.trial import Trial
 
 
 class Scorer:
     """The truth and the request of every fold, and the metric that compares predictions with them."""
 
-    def __init__(self, task: TaskPlugin, problem: Problem, table: Table, folds: Sequence[Fold], metric: Metric) -> None:
-        self.task, self.problem, self.table, self.folds, self.metric = task, problem, table, folds, metric
+    def __init__(self, task: TaskPlugin, problem: Problem, table: Table, folding: Folding, metric: Metric) -> None:
+        self.task, self.problem, self.table, self.metric = task, problem, table, metric
+        self.folds, self.repeats = folding.folds, folding.repeats
+        self.judged = len(self.folds) // self.repeats
 
     @cached_property
     def truths(self) -> list[Truth | None]:
@@ -31,8 +48,23 @@ class Scorer:
         """Higher is better; NaN where the metric is undefined."""
         return float(self.metric.score(self.truths[fold], predictions, self.requests[fold]))
 
-    def aggregate(self, scores: Sequence[float]) -> float:
-        """One score for all folds."""
-        values = [self.metric.signed(score) for score in scores]
-        sizes = [len(request) for request in self.requests]
+    def score(self, judged: Sequence[Predictions]) -> float:
+        """One score for predictions on the folds of the first repeat."""
+        values = [self.metric(self.truths[f], p, self.requests[f]) for f, p in enumerate(judged)]
+        sizes = [len(request) for request in self.requests[: self.judged]]
         return float(np.float64(self.metric.signed(self.metric.aggregate(values, sizes))))
+
+    def predictions(self, trial: Trial) -> list[Predictions]:
+        """A complete trial's predictions on the folds of the first repeat, averaged over its finished repeats."""
+        repeats = trial.repeats(self.judged)
+        if repeats == 1:
+            return [trial.results[fold].predictions for fold in range(self.judged)]
+        folds = range(repeats * self.judged)
+        size = 1 + max(int(self.requests[fold].units.max()) for fold in folds)
+        total = np.zeros((size, self.problem.n_outputs))
+        counts = np.zeros((size, 1))
+        for fold in folds:
+            total[self.requests[fold].units] += trial.results[fold].predictions.as_array()
+            counts[self.requests[fold].units] += 1
+        means = total / np.maximum(counts, 1)
+        return [ArrayPredictions(self.problem.kind, means[r.units]) for r in self.requests[: self.judged]]

@@ -35,6 +35,8 @@ class Trial:
         state: ``running``, ``ok``, ``pruned``, ``skipped`` or ``failed``.
         kind: of a failure: ``error``, ``timeout``, ``oom``, ``crashed``, ``node_lost``, ``invalid``.
         results: fold position -> result.
+        judged: once complete, predictions on the folds of the first repeat, averaged over finished repeats.
+        closed: no further repeat is wanted.
         asked: token of the proposer that suggested it, or None.
     """
 
@@ -49,6 +51,8 @@ class Trial:
     detail: str = ""
     results: dict[int, FoldResult] = field(default_factory=dict)
     submitted: set[int] = field(default_factory=set)
+    judged: list[Predictions] = field(default_factory=list)
+    closed: bool = False
     attempts: int = 0
     score: float = math.nan
     asked: Any = None
@@ -62,6 +66,17 @@ class Trial:
     def in_flight(self) -> int:
         """Jobs submitted whose event has not come."""
         return len(self.submitted) - len(self.results)
+
+    def repeats(self, judged: int) -> int:
+        """Finished repeats of `judged` folds each."""
+        done = 0
+        while all(fold in self.results for fold in range(done * judged, (done + 1) * judged)):
+            done += 1
+        return done
+
+    def folds(self, judged: int, at_most: int) -> list[int]:
+        """Folds of finished repeats, `at_most` of them."""
+        return list(range(min(self.repeats(judged) * judged, at_most)))
 
     def mean(self, folds: list[int] | None = None) -> float:
         """Plain mean of the fold scores, over all finished folds or some."""
@@ -77,6 +92,6 @@ class Trial:
         """Wall seconds of all its folds."""
         return sum(result.wall for result in self.results.values())
 
-    def row_seconds(self, deployed: int) -> float:
-        """Seconds of a one-row prediction by the models of its first `deployed` folds; NaN when not measured."""
-        return float(sum(result.row_s for fold, result in self.results.items() if fold < deployed))
+    def row_seconds(self, folds: list[int]) -> float:
+        """Seconds of a one-row prediction by the models of these folds; NaN when not measured."""
+        return float(sum(self.results[fold].row_s for fold in folds))
