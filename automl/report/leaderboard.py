@@ -115,7 +115,8 @@ def render_leaderboard(frame: pd.DataFrame, limit: int = 0) -> Table:
     titles = _titles(shown)
     table = Table(box=SIMPLE_HEAD, pad_edge=False, expand=False)
     for title in titles:
-        table.add_column(title, justify="left" if title in ("model", "lift", "note") else "right", overflow="fold")
+        left = title in ("model", "lift", "note")
+        table.add_column(title, justify="left" if left else "right", overflow="fold", no_wrap=title != "note")
     largest = float(shown["lift"].max()) if len(shown) else 0.0
     for record in shown.to_dict("records"):
         cells = _cells({str(key): value for key, value in record.items()}, largest)
@@ -136,7 +137,7 @@ def _titles(frame: pd.DataFrame) -> list[str]:
 
 def _cells(record: Mapping[str, Any], largest: float) -> dict[str, str]:
     """What each column shows for one row."""
-    lift = figure(record["lift"], signed=True)
+    lift = figure(record["lift"], digits=3, signed=True)
     if record["state"] == "ok":
         note = "baseline" if record["baseline"] else ""
     else:
@@ -145,7 +146,7 @@ def _cells(record: Mapping[str, Any], largest: float) -> dict[str, str]:
         "model": plain(record["model"], 60),
         "score": figure(record["score"]),
         "test": figure(record.get("score_test")),
-        "lift": f"{lift:<9}{bar(record['lift'], largest)}".rstrip(),
+        "lift": f"{lift:<8} {bar(record['lift'], largest)}".rstrip(),
         "fit": duration(record["fit_s"]),
         "predict": duration(record["predict_s"]),
         "weight": f"{record['weight']:.2f}" if record["weight"] else "",
@@ -153,7 +154,7 @@ def _cells(record: Mapping[str, Any], largest: float) -> dict[str, str]:
     }
 
 
-def leaderboard_text(frame: pd.DataFrame, limit: int = 0, width: int = 110) -> str:
+def leaderboard_text(frame: pd.DataFrame, limit: int = 0, width: int = 120) -> str:
     """The same as text without colour, for logs, mails and pages."""
     from io import StringIO
 

@@ -69,7 +69,7 @@ class Tally:
         best = self.best if self.finished else _higher(self.best, self.best_baseline)
         parts = [f"best {figure(best)}", f"best baseline {figure(self.best_baseline)}"]
         if best is not None and self.best_baseline is not None:
-            parts.append(f"lift {figure(best - self.best_baseline, signed=True)}")
+            parts.append(f"lift {figure(best - self.best_baseline, digits=3, signed=True)}")
         if self.members:
             parts.append(f"{self.members} in the ensemble")
         parts.append(f"{self.trials} trials")

@@ -25,11 +25,11 @@ def _visible(character: str) -> str:
     return character
 
 
-def figure(value: float | None, signed: bool = False) -> str:
-    """A score in five significant digits; a dash when there is none."""
+def figure(value: float | None, digits: int = 5, signed: bool = False) -> str:
+    """A score in that many significant digits; a dash when there is none."""
     if value is None or math.isnan(value):
         return "–"
-    text = f"{value:+.5g}" if signed else f"{value:.5g}"
+    text = f"{value:{'+' if signed else ''}.{digits}g}"
     return text.replace("+0", "0", 1) if text == "+0" else text
 
 

@@ -20,7 +20,7 @@ ALLOWED: dict[str, set[str]] = {
     "ensemble": {"store", "discovery", "contract"},
     "search": BELOW_SEARCH,
     "report": {"search", *BELOW_SEARCH},
-    "testing": {"contract", "discovery", "execution"},
+    "testing": {"contract", "discovery", "execution", "intake"},  # examples are read as `fit` reads them
     "plugins": {"contract"},
     "search_spaces": set(),
     "predictor": {"report", "search", *BELOW_SEARCH},
@@ -33,6 +33,7 @@ ALLOWED: dict[str, set[str]] = {
     "": {"api", "estimators"},
 }
 ONE_DOOR = {"optuna": "automl/search/", "ray": "automl/execution/"}
+EAGER = {"automl/estimators.py"}  # derives from scikit-learn's mixins; `automl/__init__.py` imports it when asked
 HEAVY = {
     *("cloudpickle", "lightgbm", "narwhals", "optuna", "pandas", "polars", "psutil", "pyarrow", "ray", "rich"),
     *("safetensors", "scipy", "skops", "sklearn", "torch", "xgboost", "catboost"),
@@ -126,7 +127,8 @@ def test_imports_follow_the_arrows(path: Path) -> None:
 
 @pytest.mark.parametrize("path", sources(), ids=str)
 def test_heavy_libraries_are_imported_where_they_are_used(path: Path) -> None:
-    assert heavy_at_import(path, (ROOT / path).read_text(encoding="utf-8")) == []
+    found = heavy_at_import(path, (ROOT / path).read_text(encoding="utf-8"))
+    assert bool(found) == (path.as_posix() in EAGER), found
 
 
 @pytest.mark.parametrize("library", ONE_DOOR)
@@ -155,7 +157,7 @@ def test_a_volatile_library_has_one_door(library: str) -> None:
         ("plugins/tabular/new.py", "from automl.discovery import Registry"),
         ("plugins/tabular/new.py", "from ...discovery import Registry"),
         ("plugins/tabular/new.py", "import automl"),
-        ("automl/testing/new.py", "from automl.intake import ingest"),
+        ("automl/testing/new.py", "from automl.search import events"),
     ],
 )
 def test_the_rule_catches_a_violation(path: str, text: str) -> None:

@@ -37,11 +37,13 @@ def leftovers(text: str) -> list[str]:
 
 
 def prints(text: str) -> list[int]:
-    """Lines that call the built-in print."""
+    """Lines that call the built-in print, unless they say that this is what they are for."""
+    lines = text.splitlines()
     return [
         node.lineno
         for node in ast.walk(ast.parse(text))
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("print", "pprint")
+        if "noqa: T201" not in lines[node.lineno - 1]
     ]
 
 
@@ -72,7 +74,8 @@ def test_fit_is_a_table_of_contents() -> None:
     tree = ast.parse(read(Path("automl/api.py")))
     (engine,) = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "AutoML"]
     (fit,) = [node for node in engine.body if isinstance(node, ast.FunctionDef) and node.name == "fit"]
-    assert (fit.end_lineno or 0) - fit.lineno + 1 <= MAX_FIT
+    explained = len((ast.get_docstring(fit, clean=False) or "").splitlines())
+    assert (fit.end_lineno or 0) - fit.lineno + 1 - explained <= MAX_FIT
 
 
 @pytest.mark.parametrize("room", ["automl", "plugins", "search_spaces", "tests", "examples"])
