@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -164,14 +165,16 @@ def _stop(step: int, value: float) -> bool:
     return True
 
 
-def check_points_of_its_space_fit(scene: Scene) -> None:
-    """Every start point and a few random points of the search space give a model that predicts."""
-    task, rng = scene.stage.task.name, np.random.default_rng(0)
-    points = [scene.space.point(task, start.params) for start in scene.space.starts]
-    points += [random_point(scene.space, task, rng) for _ in range(RANDOM_POINTS if scene.space.knobs else 0)]
-    for point in points:
+def check_points_of_its_space_fit(scenes: Sequence[Scene]) -> None:
+    """Every start point and a few random points of the search space give a model that predicts; scenes take turns."""
+    rng = np.random.default_rng(0)
+    for turn in range(max((len(scene.space.starts) for scene in scenes), default=0) + RANDOM_POINTS):
+        scene = scenes[turn % len(scenes)]
+        starts, task = scene.space.starts, scene.stage.task.name
+        point = scene.space.point(task, starts[turn].params) if turn < len(starts) else None
+        point = random_point(scene.space, task, rng) if point is None else point
         ctx = scene.context(deadline=time.monotonic() + POINT_SECONDS)
         try:
             scene.predict(scene.fit(params=point, ctx=ctx)[0])
         except Exception as error:
-            raise ContractBroken(f"{type(error).__name__}: {error}; at the point {point}") from error
+            raise ContractBroken(f"on {scene.stage}: {type(error).__name__}: {error}; at the point {point}") from error

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from automl.contract import Estimate, Facts, ModelPlugin, Resources, TaskPlugin
-from automl.discovery import Registry
+from automl.discovery import Registry, missing_requirement
 from automl.testing import fitting, predicting
 from automl.testing.checks import Check, ContractBroken, Kit, require, run_all
 from automl.testing.plugins import (
@@ -29,8 +29,16 @@ class ModelSubject:
     tasks: tuple[type[TaskPlugin], ...] | None = None
 
     def scenes(self) -> list[Scene]:
-        """The model on every example it can serve. Raises ContractBroken when there is none."""
+        """The model on every example it can serve."""
         return scenes_of(self.model, self.tasks)
+
+
+def check_a_task_can_use_it(subject: ModelSubject) -> None:
+    """Its libraries are there, and some task wants its kind from a view that it offers."""
+    model = subject.model
+    missing = missing_requirement(model)
+    require(not missing, f"{model.name!r} cannot run here: {missing}")
+    require(subject.scenes(), f"no task here wants {model.kinds_produced()} from a view {model.view!r}")
 
 
 def check_it_has_a_name_of_its_own(model: type[ModelPlugin]) -> None:
@@ -101,12 +109,17 @@ def _takes_missing(model: type[ModelPlugin]) -> bool:
     return model.view == "columns" or (model.view == "matrix" and model.handles_missing)
 
 
+def _has_knobs(subject: ModelSubject) -> bool:
+    return any(scene.space.knobs for scene in subject.scenes())
+
+
 MODEL_CHECKS: tuple[Check, ...] = (
     _of_model(check_it_has_a_name_of_its_own),
     _of_model(check_importing_it_is_light),
     _of_model(check_the_constructor_only_stores),
     _of_model(check_what_it_declares_makes_sense),
     _of_model(check_its_search_space_is_sound),
+    Check("a_task_can_use_it", check_a_task_can_use_it),
     _of_scene(check_costs_are_estimated_for_any_size),
     _of_scene(predicting.check_predictions_are_what_the_task_means),
     _of_scene(predicting.check_units_are_predicted_independently),
@@ -125,7 +138,9 @@ MODEL_CHECKS: tuple[Check, ...] = (
     _of_scene(fitting.check_missing_values_are_handled_if_it_says_so, _takes_missing),
     _of_scene(fitting.check_weights_are_used_if_it_says_so, lambda model: model.handles_weight),
     _of_scene(fitting.check_it_stops_early_if_it_says_so, lambda model: model.truncatable),
-    _of_scene(fitting.check_points_of_its_space_fit),
+    Check(
+        "points_of_its_space_fit", lambda subject: fitting.check_points_of_its_space_fit(subject.scenes()), _has_knobs
+    ),
 )
 
 
