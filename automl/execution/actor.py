@@ -1,4 +1,7 @@
-"""What runs inside a Ray actor: plain classes, which the driver's side turns into actors. Does not import Ray."""
+"""What runs inside a Ray actor: plain classes, which the driver's side turns into actors. Does not import Ray.
+
+Nothing here imports numpy before a worker has set its thread counts: libraries read them when they are loaded.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +13,8 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from typing import Any
-
-import numpy as np
-
-from automl.execution.memory import resident
-from automl.execution.running import encode, find_runner, run_safely
-from automl.execution.shared import unpack
 
 _PROGRESS_SECONDS = 0.5
 _WATCH_SECONDS = 0.1
@@ -50,19 +48,24 @@ class Board:
 class RemoteWorker:
     """Runs jobs, one at a time, over data that the node's object store holds."""
 
-    def __init__(self, runner: bytes, preload: tuple[str, ...], paths: list[str], board: Any) -> None:
+    def __init__(
+        self, variables: Mapping[str, str], runner: bytes, preload: tuple[str, ...], paths: list[str], board: Any
+    ) -> None:
+        os.environ.update(variables)
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGINT, signal.SIG_IGN)
         sys.path += [path for path in paths if path not in sys.path]
-        for name in preload:
+        for name in ("numpy", *preload):
             with contextlib.suppress(Exception):
                 importlib.import_module(name)
         self._runner, self._board = runner, board
         self._dataset: Any = None
         self._shared = 0
 
-    def open(self, block: np.ndarray[Any, Any] | None, generation: int) -> tuple[int, int]:
-        """Take the data; answers with its generation and this process's id."""
+    def open(self, block: Any, generation: int) -> tuple[int, int]:
+        """Take the data, an array of bytes or None; answers with its generation and this process's id."""
+        from automl.execution.shared import unpack
+
         self._dataset = None
         if block is not None:
             self._dataset, self._shared = unpack(memoryview(block)), block.nbytes
@@ -70,6 +73,8 @@ class RemoteWorker:
 
     def run(self, parcel: bytes) -> bytes:
         """Do a job and give back its event."""
+        from automl.execution.running import encode, find_runner, run_safely
+
         job, last, over = pickle.loads(parcel), -_PROGRESS_SECONDS, threading.Event()
 
         def progress(step: int, value: float) -> None:
@@ -87,6 +92,8 @@ class RemoteWorker:
 
     def _watch(self, job: int, cap: int, over: threading.Event) -> None:
         """End this process when it and its children hold more than `cap` bytes."""
+        from automl.execution.memory import resident
+
         while not over.wait(_WATCH_SECONDS):
             held = resident(os.getpid(), self._shared)
             if held > cap:

@@ -151,7 +151,7 @@ class Cluster:
     def begin(self) -> None:
         """Connect in the background, in a thread that stays: Ray's daemons die with the thread that started them."""
         if self._keeper is None:
-            _import_ray()
+            _ray()
             self._keeper = threading.Thread(target=self._keep, name="automl-ray", daemon=True)
             self._keeper.start()
 
@@ -161,16 +161,14 @@ class Cluster:
         self._there.wait()
         if self._failure is not None:
             raise ExecutionError(f"Ray at {self._address!r} cannot be used: {self._failure}") from self._failure
-        import ray
-
+        ray = _ray()
         there = ray.cluster_resources()
         slots = self._slots or max(1, int(there.get("CPU", 1)))
         return Seating(slots, tuple(f"GPU {index}" for index in range(int(there.get("GPU", 0)))))
 
     def check(self, job: Job) -> None:
         """Raises ExecutionError when no single node has the cores and devices."""
-        import ray
-
+        ray = _ray()
         nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
         need = job.resources
         if not any(node.get("CPU", 0) >= need.cpus and node.get("GPU", 0) >= need.gpus for node in nodes):
@@ -259,9 +257,9 @@ class RayWorker(Worker):
             "num_gpus": len(seat.devices) * seat.share,
             "max_restarts": 0,
             "max_task_retries": 0,
-            "runtime_env": {"env_vars": variables},
         }
-        self._actor: Any = ray.remote(RemoteWorker).options(**options).remote(*hello, module_paths(), share_point.board)
+        said = (variables, *hello, module_paths(), share_point.board)
+        self._actor: Any = ray.remote(RemoteWorker).options(**options).remote(*said)
         self.share()
 
     def share(self) -> None:
@@ -351,11 +349,12 @@ def _embedded_options() -> dict[str, Any]:
     }
 
 
-def _import_ray() -> None:
+def _ray() -> Any:
     try:
-        import ray  # noqa: F401
+        import ray
     except ImportError as error:
         raise ExecutionError('executor "ray" needs Ray: pip install "cairn-automl[ray]"') from error
+    return ray
 
 
 @contextlib.contextmanager

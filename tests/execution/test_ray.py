@@ -21,7 +21,7 @@ def one_ray() -> Iterator[None]:
 
 class TestRay(ExecutorChecks):
     patience = 60.0
-    memory = 1_000_000_000
+    memory = 600_000_000
 
     def build(self, slots: int, runner: str) -> Executor:
         return RayExecutor(slots, runner=runner)
