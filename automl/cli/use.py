@@ -57,7 +57,8 @@ def evaluate(
     automl evaluate model/ test.csv
     automl evaluate model/ last_month.parquet --json
 
-    A score below the interval says that this data differs from what the model learnt from.
+    A score below the interval says that this data differs from what the model learnt from; one above it, that the rows
+    are easier, or that the model has seen them.
     """
     from automl import AutoML
 
@@ -68,7 +69,8 @@ def evaluate(
     if as_json:
         emit_json({"score": score, "rows": len(table), "level": level, "low": low, "high": high})
         return
-    verdict = "as promised" if low <= score <= high else "better than promised" if score > high else "below it"
+    verdict = "kept" if low <= score <= high else "above: easier rows, or rows it learnt from"
+    verdict = "below: this data differs from what the model learnt from" if score < low else verdict
     show(f"score {figure(score)} on {len(table)} rows (higher is better)")
     show(f"promised {figure(low)} to {figure(high)} ({level:.0%}): {verdict}")
 
