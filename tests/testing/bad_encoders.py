@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -15,7 +15,7 @@ class Frequencies(EncoderPlugin):
     """How often each level occurs among the training rows. Keeps every promise."""
 
     name = "frequencies"
-    kinds = ("category",)
+    kinds: ClassVar[tuple[str, ...]] = ("category",)
 
     def fit_transform(self, columns: Table, y: Any, ctx: FitContext) -> Any:
         self.counts = [np.bincount(c.values + 1, minlength=len(c.levels) + 1) / len(columns) for c in columns]

@@ -118,7 +118,7 @@ class AfraidOfHoles(Centroids):
         known = [np.eye(len(c.levels) + 1)[c.values] if c.kind == "category" else c.values[:, None] for c in X]
         if isinstance(X, Table) and all(bool(_holes(column).all()) for column in X):
             raise ValueError("cannot take the logarithm of nothing")
-        return np.nan_to_num(np.hstack(known))
+        return np.asarray(np.nan_to_num(np.hstack(known)))
 
 
 def _holes(column: Column) -> Any:

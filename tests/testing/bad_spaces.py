@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from automl.contract import Choice, Float, Int, SearchSpace, Start
+from automl.contract import Choice, Float, Int, Knob, SearchSpace, Start
 
-KNOBS = {"booster": Choice(("tree", "line")), "depth": Int(1, 9, when={"booster": "tree"}), "rate": Float(0.01, 1.0)}
+KNOBS: dict[str, Knob] = {
+    "booster": Choice(("tree", "line")),
+    "depth": Int(1, 9, when={"booster": "tree"}),
+    "rate": Float(0.01, 1.0),
+}
 DEFAULT = {"booster": "tree", "depth": 3, "rate": 0.1}
 
 GOOD = SearchSpace(

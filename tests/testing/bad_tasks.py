@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -34,16 +34,16 @@ class Notes(ArrayPredictions):
     def __init__(self, values: Any, kind: str = "notes") -> None:
         super().__init__(kind, values)
 
-    def take(self, positions: Any) -> Notes:
-        return type(self)(self.values[positions])
+    def take(self, positions: Any) -> Self:
+        return type(self)(self.values[positions], self.kind)
 
     @classmethod
-    def concat(cls, parts: Sequence[Any]) -> Notes:
-        return cls(np.concatenate([part.values for part in parts]))
+    def concat(cls, parts: Sequence[Any]) -> Self:
+        return cls(np.concatenate([part.values for part in parts]), parts[0].kind)
 
     @classmethod
-    def from_state(cls, state: dict[str, Any]) -> Notes:
-        return cls(state["values"])
+    def from_state(cls, state: dict[str, Any]) -> Self:
+        return cls(state["values"], state["kind"])
 
 
 class Off(Metric):
@@ -69,8 +69,8 @@ class Pitch(TaskPlugin):
 
     name = "pitch"
     produces = "notes"
-    views = ("strings",)
-    container = Notes
+    views: ClassVar[tuple[str, ...]] = ("strings",)
+    container: ClassVar[type[Predictions]] = Notes
 
     def claims(self, table: Table, roles: Mapping[str, Any]) -> float:
         return 0.5 if "target" in roles else 0.0
@@ -241,8 +241,8 @@ class PrefersErrors(Pitch):
 
 class LosesNotes(Notes):
     @classmethod
-    def from_state(cls, state: dict[str, Any]) -> Notes:
-        return cls(np.round(state["values"]))
+    def from_state(cls, state: dict[str, Any]) -> Self:
+        return cls(np.round(state["values"]), state["kind"])
 
 
 class MiddleLost(Middle):

@@ -23,9 +23,9 @@ from automl.testing.spaces import SPACE_CHECKS
 from automl.testing.tasks import TASK_CHECKS, TaskSubject
 
 LIGHT = "importing_it_is_light"
-MODELS = {**bad_models.BAD, bad_imports.HeavyModel: LIGHT}
-ENCODERS = {**bad_encoders.BAD, bad_imports.HeavyEncoder: LIGHT}
-TASKS = {**bad_tasks.BAD, bad_imports.HeavyTask: LIGHT}
+MODELS: dict[type[Any], str] = {**bad_models.BAD, bad_imports.HeavyModel: LIGHT}
+ENCODERS: dict[type[Any], str] = {**bad_encoders.BAD, bad_imports.HeavyEncoder: LIGHT}
+TASKS: dict[type[Any], str] = {**bad_tasks.BAD, bad_imports.HeavyTask: LIGHT}
 TASK_MODELS = (bad_tasks.Middle, bad_tasks.MiddleLost)
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from automl.contract import AnyArray, Batch, FitContext, Float, FloatArray, Int, ModelPlugin, Request, SearchSpace
-from cairn_detection.task import Boxes
+
+from .task import Boxes
 
 
 class MeanBox(ModelPlugin):

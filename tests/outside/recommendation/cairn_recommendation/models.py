@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from automl.contract import Batch, Choice, FitContext, Float, Int, ModelPlugin, Request, SearchSpace
-from cairn_recommendation.task import Rankings
+
+from .task import Rankings
 
 
 class MostPopular(ModelPlugin):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from automl.contract import Batch, FitContext, Int, ModelPlugin, Request, SearchSpace
-from cairn_translation.task import Hypotheses
+
+from .task import Hypotheses
 
 
 class CopySource(ModelPlugin):

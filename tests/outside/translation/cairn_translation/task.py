@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Self
 
 import numpy as np
@@ -59,6 +60,7 @@ class Hypotheses(Predictions):
         return max((abs(p - q) if s == t else np.inf for (s, p), (t, q) in pairs), default=0.0)
 
 
+@lru_cache(maxsize=100_000)
 def chrf(hypothesis: str, reference: str) -> float:
     """Character n-gram F score, n = 1 to 4, recall counted twice as much as precision; 0 to 1."""
     scores = []
