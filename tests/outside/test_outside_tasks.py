@@ -1,0 +1,127 @@
+"""Three use cases the engine knows nothing about, each a distribution of its own, through the unchanged engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from automl import AutoML
+from automl.contract import Predictions, TaskPlugin
+from automl.discovery import Registry
+from automl.testing import run_checks
+
+HERE = Path(__file__).parent
+TASKS = ("recommendation", "detection", "translation")
+MODELS = ("most-popular", "item-neighbours", "mean-box", "colour-blobs", "copy-source", "word-lexicon")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def outside(install: Callable[[Path], None]) -> None:
+    for name in TASKS:
+        install(HERE / name)
+
+
+def load_task(name: str) -> TaskPlugin:
+    task: TaskPlugin = Registry.installed().tasks.load(name)()
+    return task
+
+
+def new_data(task: TaskPlugin, n: int = 12) -> dict[str, Any]:
+    """The first rows of the task's example, without its target."""
+    example = task.examples()[0]
+    return {name: values[:n] for name, values in example.data.items() if name != example.target}
+
+
+def fitted(name: str, executor: str) -> tuple[TaskPlugin, AutoML]:
+    task = load_task(name)
+    example = task.examples()[0]
+    engine = AutoML(task=name, n_trials=2, executor=executor)
+    engine.fit(example.data, target=example.target, roles=dict(example.roles))
+    return task, engine
+
+
+def as_plain(answer: Any) -> list[Any]:
+    return [part.tolist() if isinstance(part, np.ndarray) else part for part in answer]
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_an_outside_task_keeps_its_contract(name: str) -> None:
+    failures = [result for result in run_checks("task", Registry.installed().tasks.load(name)) if not result.ok]
+    assert not failures
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_model_of_an_outside_task_keeps_its_contract(name: str) -> None:
+    failures = [result for result in run_checks("model", Registry.installed().models.load(name)) if not result.ok]
+    assert not failures
+
+
+@pytest.mark.parametrize("name", TASKS)
+@pytest.mark.parametrize("executor", ["inline", "local"])
+def test_the_engine_tunes_beats_the_baseline_saves_and_answers(name: str, executor: str, tmp_path: Path) -> None:
+    task, engine = fitted(name, executor)
+    board = engine.leaderboard()
+    assert set(board["state"]) == {"ok"}
+    best_baseline = board.loc[board["baseline"], "score"].max()
+    assert board["score"].max() > best_baseline
+    answers = as_plain(engine.predict(new_data(task)))
+    assert answers
+    engine.save(tmp_path / "model")
+    again = AutoML.load(tmp_path / "model")
+    assert as_plain(again.predict(new_data(task))) == answers
+
+
+def test_the_engine_runs_outside_tasks_on_ray(tmp_path: Path) -> None:
+    pytest.importorskip("ray", reason="the ray extra is not installed")
+    task, engine = fitted("detection", "ray")
+    assert set(engine.leaderboard()["state"]) == {"ok"}
+    engine.save(tmp_path / "model")
+    answers = as_plain(AutoML.load(tmp_path / "model").predict(new_data(task)))
+    assert answers == as_plain(engine.predict(new_data(task)))
+
+
+def test_a_task_is_chosen_by_its_roles() -> None:
+    task = load_task("recommendation")
+    example = task.examples()[0]
+    engine = AutoML(n_trials=1, executor="inline").fit(example.data, roles=dict(example.roles))
+    assert "film" in str(engine.predict({"who": ["user 1"]})[0])
+
+
+def test_a_ranking_leaves_out_what_the_user_has_had() -> None:
+    task, engine = fitted("recommendation", "inline")
+    log = task.examples()[0].data
+    had = {film for who, film in zip(log["who"], log["what"], strict=True) if who == "user 3"}
+    answer = engine.predict({"who": ["user 3"]})[0]
+    assert answer["user"] == "user 3"
+    assert not had & set(answer["items"])
+
+
+def test_a_picture_without_things_gets_no_boxes() -> None:
+    _, engine = fitted("detection", "inline")
+    dark = np.full((24, 24, 3), 20, dtype=np.uint8)
+    assert as_plain(engine.predict({"photo": [dark]})) == [[]]
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_the_best_of_equals_is_one_of_them(name: str) -> None:
+    """Combining a member with itself changes no score."""
+    task, problem_parts = load_task(name), []
+    from automl.testing.scene import scenes_of
+
+    baseline = next(m for m in Registry.installed().models.load_all().values() if m.baseline and m.view in task.views)
+    for scene in scenes_of(baseline, (type(task),)):
+        predictions: Predictions = scene.predict(scene.fitted[0])
+        truth = task.truth(scene.problem, scene.stage.table, scene.valid)
+        metric = task.metric(scene.problem, "auto")
+        request = scene.request()
+        members: Sequence[Sequence[Predictions]] = [[predictions], [predictions]]
+        for combiner_class in task.combiners(scene.problem):
+            combiner = combiner_class().fit(members, [truth], [request], metric, 0)
+            joined = combiner.apply([predictions, predictions], request)
+            problem_parts.append(metric.score(truth, joined, request) - metric.score(truth, predictions, request))
+    assert problem_parts
+    assert np.allclose(problem_parts, 0.0)
