@@ -6,7 +6,7 @@ import numpy as np
 
 from automl.contract import AnyArray, EncoderPlugin, FitContext, FloatArray, IntArray, Matrix, Table
 
-_BEND = 3.0
+_BEND, _FAR = 3.0, 1e6
 _INDICATED_SHARE = 0.01
 
 
@@ -46,8 +46,8 @@ class ScaledNumeric(EncoderPlugin):
 
     def _scaled(self, values: FloatArray) -> Matrix:
         missing = np.isnan(values)
-        scaled = (values - self.center) / self.scale
-        scaled /= np.sqrt(1.0 + np.square(np.clip(scaled, -1e9, 1e9) / _BEND))
+        scaled = np.clip((values - self.center) / self.scale, -_FAR, _FAR)
+        scaled /= np.sqrt(1.0 + np.square(scaled / _BEND))
         scaled[missing] = 0.0
         if len(self.indicated):
             scaled = np.concatenate([scaled, missing[:, self.indicated]], axis=1)

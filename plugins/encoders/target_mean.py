@@ -18,6 +18,8 @@ class TargetMean(EncoderPlugin):
     of the other four of five random folds, so that no row's own target is in its features. Missing is a level of its
     own; a level unseen in training gets the overall mean.
 
+    Columns have mean 0 and deviation 1 over the training rows; 0 is the overall mean.
+
     means: (sum of levels + 1, targets); offset: (n_columns,) row of the missing level of each column.
     """
 
@@ -27,24 +29,26 @@ class TargetMean(EncoderPlugin):
     priority = 5
     uses_target = True
 
-    means: AnyArray
+    means: FloatArray
     offset: AnyArray
     levels: AnyArray
-    overall: FloatArray
 
     def fit_transform(self, columns: Table, y: AnyArray | None, ctx: FitContext) -> Matrix:
         """Learn the means of all rows; return those of the other folds. Without y there is nothing but zeros."""
         targets = _targets(y, len(columns), ctx)
-        self.overall = targets.mean(axis=0)
+        targets = targets - targets.mean(axis=0)
         self.levels = np.array([max(len(c.levels), int(c.values.max(initial=-1)) + 1) for c in columns], dtype=np.int64)
         self.offset = np.concatenate([[0], np.cumsum(self.levels + 1)[:-1]]).astype(np.int64)
-        self.means = np.concatenate(
-            [_means(c.values, n, targets, self.overall) for c, n in zip(columns, self.levels, strict=True)]
-        )
         fold = np.random.default_rng(ctx.seed).permutation(len(columns)) % _FOLDS
-        return np.concatenate(
-            [_out_of_fold(c.values, n, targets, fold) for c, n in zip(columns, self.levels, strict=True)], axis=1
-        )
+        means, blocks = [], []
+        for column, n_levels in zip(columns, self.levels, strict=True):
+            block = _out_of_fold(column.values, n_levels, targets, fold)
+            spread = block.std(axis=0)
+            spread[spread < 1e-9 * (targets.std() + 1e-300)] = 1.0
+            means.append(_means(column.values, n_levels, targets) / spread)
+            blocks.append(block / spread)
+        self.means = np.concatenate(means)
+        return np.concatenate(blocks, axis=1).astype(np.float32)
 
     def transform(self, columns: Table) -> Matrix:
         """(n, n_columns x targets) float32."""
@@ -52,7 +56,7 @@ class TargetMean(EncoderPlugin):
         for column, n_levels, offset in zip(columns, self.levels, self.offset, strict=True):
             known = column.values < n_levels
             means = self.means.take(np.where(known, column.values, 0) + (offset + 1), axis=0)
-            blocks.append(means if known.all() else np.where(known[:, None], means, self.overall))
+            blocks.append(means if known.all() else np.where(known[:, None], means, 0.0))
         return np.concatenate(blocks, axis=1).astype(np.float32)
 
 
@@ -69,19 +73,19 @@ def _targets(y: AnyArray | None, n_rows: int, ctx: FitContext) -> FloatArray:
     return np.asarray(y[:, None] == common, dtype=np.float64)
 
 
-def _means(codes: AnyArray, n_levels: int, targets: FloatArray, overall: FloatArray) -> FloatArray:
-    """(n_levels + 1, targets) smoothed means; row 0 is of missing values."""
+def _means(codes: AnyArray, n_levels: int, targets: FloatArray) -> FloatArray:
+    """(n_levels + 1, targets) means drawn to 0; row 0 is of missing values."""
     counts = np.bincount(codes + 1, minlength=n_levels + 1)[:, None]
     sums = np.stack([np.bincount(codes + 1, weights=t, minlength=n_levels + 1) for t in targets.T], axis=1)
-    return np.asarray((sums + _SMOOTHING * overall) / (counts + _SMOOTHING))
+    return np.asarray(sums / (counts + _SMOOTHING))
 
 
-def _out_of_fold(codes: AnyArray, n_levels: int, targets: FloatArray, fold: AnyArray) -> Matrix:
-    """(n, targets) float32 where each fold's rows get the means of the other folds."""
-    out = np.empty(targets.shape, dtype=np.float32)
+def _out_of_fold(codes: AnyArray, n_levels: int, targets: FloatArray, fold: AnyArray) -> FloatArray:
+    """(n, targets) where each fold's rows get the means of the other folds."""
+    out = np.empty(targets.shape)
     for k in range(_FOLDS):
         inside = fold == k
         rest = targets[~inside]
-        overall = rest.mean(axis=0) if len(rest) else targets.mean(axis=0)
-        out[inside] = _means(codes[~inside], n_levels, rest, overall)[codes[inside] + 1]
+        middle = rest.mean(axis=0) if len(rest) else np.zeros(targets.shape[1])
+        out[inside] = _means(codes[~inside], n_levels, rest - middle)[codes[inside] + 1]
     return out

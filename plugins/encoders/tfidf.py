@@ -78,35 +78,52 @@ class TfIdf(EncoderPlugin):
 class TfIdfSvd(TfIdf):
     """The leading 32 components of TF-IDF, and the length of each text. Dense.
 
-    components: (32, d).
+    The widest component and the lengths have deviation 1 over the training rows, lengths mean 0 also.
+
+    components: (32, d); center and scale: (n_columns,) of the logarithms of the lengths.
     """
 
     name = "tf-idf-svd"
     default_for = ("matrix", "columns")
     requires = ("sklearn",)
 
-    components: AnyArray
+    components: Matrix
+    center: FloatArray
+    scale: FloatArray
 
     def fit_transform(self, columns: Table, y: AnyArray | None, ctx: FitContext) -> Matrix:
         """Learn terms and components."""
         sparse = super().fit_transform(columns, y, ctx)
-        n_components = min(_COMPONENTS, sparse.shape[1] - 1, sparse.shape[0] - 1)
-        self.components = np.zeros((0, sparse.shape[1]), dtype=np.float32)
-        if n_components > 0 and sparse.nnz:
-            from sklearn.decomposition import TruncatedSVD
-
-            self.components = (
-                TruncatedSVD(n_components, random_state=ctx.seed).fit(sparse).components_.astype(np.float32)
-            )
-        return self._reduced(sparse, columns)
+        lengths = _lengths(columns)
+        self.center, self.scale = lengths.mean(axis=0), lengths.std(axis=0)
+        self.scale[self.scale < 1e-9] = 1.0
+        self.components = _components(sparse, ctx.seed)
+        return self._reduced(sparse, lengths)
 
     def transform(self, columns: Table) -> Matrix:
         """(n, 32 + n_columns) float32."""
-        return self._reduced(super().transform(columns), columns)
+        return self._reduced(super().transform(columns), _lengths(columns))
 
-    def _reduced(self, sparse: Any, columns: Table) -> Matrix:
-        lengths = [[math.log1p(len(text or "")) for text in column.values] for column in columns]
-        return np.column_stack([sparse @ self.components.T, *lengths]).astype(np.float32)
+    def _reduced(self, sparse: Any, lengths: FloatArray) -> Matrix:
+        scaled = (lengths - self.center) / self.scale
+        return np.concatenate([sparse @ self.components.T, scaled], axis=1).astype(np.float32)
+
+
+def _components(sparse: Any, seed: int) -> Matrix:
+    """(32, d) leading components, fewer when there is less to find; scaled so that the widest has deviation 1."""
+    wanted = min(_COMPONENTS, sparse.shape[1] - 1, sparse.shape[0] - 1)
+    if wanted < 1 or not sparse.nnz:
+        return np.zeros((0, sparse.shape[1]), dtype=np.float32)
+    from sklearn.decomposition import TruncatedSVD
+
+    components = TruncatedSVD(wanted, random_state=seed).fit(sparse).components_
+    spread = float(np.max((sparse @ components.T).std(axis=0)))
+    return np.asarray(components / (spread if spread > 1e-9 else 1.0), dtype=np.float32)
+
+
+def _lengths(columns: Table) -> FloatArray:
+    """(n, n_columns) logarithms of the numbers of characters."""
+    return np.array([[math.log1p(len(text or "")) for text in c.values] for c in columns], dtype=np.float64).T
 
 
 def _terms(text: Any) -> list[str]:

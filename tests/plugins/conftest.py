@@ -139,8 +139,8 @@ def make_data(kind: str, n_outputs: int = 1, n: int = 240, seed: int = 0) -> Dat
     day = 1.6e9 + 86_400.0 * rng.integers(0, 700, n)
     words = np.array(["good", "fine", "plain", "poor", "awful"])
     mood = rng.integers(0, 5, n)
-    text = np.array([f"a {words[m]} thing {words[rng.integers(0, 5)]} indeed" for m in mood], dtype=object)
-    signal = 2 * a - b + 0.8 * (low == 2) - 0.8 * (low == 4) + 0.1 * (high % 5) - 0.4 * mood + 0.3 * c
+    text = np.array([f"a {words[m]} thing indeed" for m in mood], dtype=object)
+    signal = 3 * a - 2 * b + 0.8 * (low == 2) - 0.8 * (low == 4) + 0.1 * (high % 5) - 0.4 * mood + 0.3 * c
     b = np.where(rng.random(n) < 0.1, np.nan, b)
     columns = (
         Column("f0", "a", "numeric", a),

@@ -138,7 +138,7 @@ def test_learning_beats_the_prior(bench: Any, make: Any, name: str) -> None:
         data = make(kind, n_outputs, 400, seed=order)
         train, valid = data.rows(np.arange(270)), data.rows(np.arange(270, 400))
         prior = _loss(valid, bench.fit("prior-baseline", train).predict(valid.table))
-        assert _loss(valid, bench.fit(name, train, valid).predict(valid.table)) < 0.9 * prior
+        assert _loss(valid, bench.fit(name, train, valid).predict(valid.table)) < 0.97 * prior
 
 
 def test_whole_weights_count_like_repeated_rows(bench: Any, problems: Mapping[str, Any], name: str) -> None:
