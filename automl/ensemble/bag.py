@@ -84,7 +84,7 @@ class Bag:
 
     def _start(self, start: int) -> tuple[float, IntArray]:
         """Begin with the best one, two, … `start` members, whichever mean is best."""
-        order = np.argsort(-self.scores, kind="stable")
+        order = np.lexsort((self.costs, -self.scores))
         best, best_counts = -math.inf, self.counts
         for member in order[:start]:
             if self.counts.any() and not self._affordable(int(member)):

@@ -91,6 +91,7 @@ def blend(
     families: Sequence[str] | None = None,
     calls: float | None = None,
     deadline: float = math.inf,
+    fold_values: FloatArray | None = None,
 ) -> Blend:
     """Choose how the members answer together.
 
@@ -105,24 +106,35 @@ def blend(
         budget: seconds that the kept members may cost together.
         families: one name per member, so that shrinkage keeps several families.
         calls: about how many metric calls the engine's combiner may make; None chooses by the number of units.
-        deadline: monotonic time after which nothing further is tried; infinite when nothing may depend on the clock.
+        deadline: monotonic time to be done by, as far as the metric allows; infinite when the clock must not matter.
+        fold_values: (n_members, n_folds) values of the metric in its own direction, when the caller has them.
     """
     every = known_costs(costs, len(members))
     allowed, budget = affordable(every, budget)
     scorer = Scorer(truths, requests, metric)
-    calls = usual_calls(scorer.sizes) if calls is None else calls
     names = None if families is None else tuple(families[m] for m in allowed)
     positions = tuple(int(m) for m in allowed)
-    pool = _Pool([members[m] for m in positions], positions, every[allowed], budget, names, seed, calls, deadline)
-    fold_values = scorer.table(pool.members)
-    scores = np.array([scorer.total(row) for row in fold_values])
-    crossed = CrossFit(pool.members, scorer, pool.costs, fold_values, seed)
+    chosen = [members[m] for m in positions]
+    started = time.monotonic()
+    values = scorer.table(chosen) if fold_values is None else scorer.learn(fold_values[allowed])
+    calls = _calls(scorer, calls, deadline, time.monotonic() - started)
+    pool = _Pool(chosen, positions, every[allowed], budget, names, seed, calls, deadline)
+    scores = np.array([scorer.total(row) for row in values])
+    crossed = CrossFit(pool.members, scorer, pool.costs, values, seed)
     alone = _single(pool, scorer, scores, crossed)
     if len(positions) == 1 or not crossed.parts:
         return alone
     if not combiners and pool.members[0][0].kind in ADDITIVE:
         combiners = (GreedyMean,)
     return _best_combined(pool, crossed, scores, alone, combiners)
+
+
+def _calls(scorer: Scorer, wanted: float | None, deadline: float, seconds: float) -> float:
+    """Metric calls to make: as many as wanted or usual, fewer when a slow metric would miss the deadline."""
+    calls = usual_calls(scorer.sizes) if wanted is None else wanted
+    if math.isinf(deadline) or not scorer.used:
+        return calls
+    return min(calls, max(1.0, (deadline - time.monotonic()) * scorer.used / max(seconds, 1e-9)))
 
 
 def _single(pool: _Pool, scorer: Scorer, scores: FloatArray, crossed: CrossFit) -> Blend:

@@ -22,6 +22,7 @@ UNITS = 20_000
 CELLS = 10_000_000
 SMALLEST = 0.02
 FAMILIES = 4
+WEIGHTY = 0.1
 HALVED_FROM = 40
 CALLS_PER_BAG = 60
 
@@ -34,7 +35,7 @@ class GreedyMean(Combiner):
         deadline: monotonic time at which `fit` stops adding; infinite when nothing may depend on the clock.
         costs: seconds per one-unit prediction of each member; NaN where unknown.
         budget: seconds that the members chosen may cost together.
-        families: one name per member; the shrinkage target is the best selected member of each of the top families.
+        families: one name per member; the shrinkage target has the best selected member of each of the top ones.
         known: (n_members,) scores when the caller has them, higher is better; only their order is used.
     """
 
@@ -118,14 +119,15 @@ class GreedyMean(Combiner):
         return weights / bags
 
     def _shrunk(self, weights: FloatArray, scores: FloatArray, share: float) -> FloatArray:
-        """Move `share` of the weights to a plain mean of the best selected member of each of the best families."""
-        chosen: dict[str, int] = {}
-        for member in np.argsort(-scores, kind="stable"):
-            if weights[member] >= SMALLEST:
-                family = self.families[member] if self.families is not None else str(member)
-                chosen.setdefault(family, int(member))
+        """Move `share` of the weights to a plain mean of the best selected members of the weightiest families."""
+        families = np.array([str(m) for m in range(len(weights))] if self.families is None else self.families)
+        sums = {str(family): float(weights[families == family].sum()) for family in families}
+        least = min(WEIGHTY, max(sums.values()))
+        chosen = [family for family in sorted(sums, key=lambda f: (-sums[f], f))[:FAMILIES] if sums[family] >= least]
         target = np.zeros(len(weights))
-        target[list(chosen.values())[:FAMILIES]] = 1 / min(FAMILIES, len(chosen))
+        for family in chosen:
+            selected = np.flatnonzero((families == family) & (weights > 0))
+            target[selected[np.argmax(scores[selected])]] = 1 / len(chosen)
         return (1 - share) * weights + share * target
 
 

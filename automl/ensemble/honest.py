@@ -17,9 +17,10 @@ from automl.contract import FloatArray, Metric, Predictions, Request, Truth
 from automl.ensemble.scoring import Scorer, take
 from automl.ensemble.units import Curve, unit_values
 
-DRAWS = 2000
-RESAMPLE = 2000
+DRAWS = 1000
+RESAMPLE = 1000
 CALLS = 200
+LEAST_SPREAD = 0.5
 UNITS = 20_000
 
 
@@ -61,7 +62,7 @@ def score_interval(
     chosen = [[side[f] for f in folds] for side in (predictions, truths, requests)]
     units = unit_values(metric, chosen[1], chosen[2], chosen[0])  # type: ignore[arg-type]
     if units is not None:
-        draws = _from_units(units, values[list(folds)], metric, size, rng)
+        draws = _from_units(units, values[list(folds)], metric, n, rng)
     else:
         draws = _from_resamples(scorer, predictions, values, size, rng)
     if len(draws) < 20:
@@ -87,18 +88,32 @@ def selection_optimism(fold_scores: FloatArray, sizes: Sequence[int]) -> float:
 
 
 def _from_units(
-    units: Sequence[FloatArray], values: FloatArray, metric: Metric, size: float, rng: np.random.Generator
+    units: Sequence[FloatArray], values: FloatArray, metric: Metric, n: int, rng: np.random.Generator
 ) -> FloatArray:
-    """(draws, 2): how far scores of resamples lie from the score seen, and the scores themselves."""
+    """(draws, 2): how far scores on `n` new units may lie from the score seen, and the scores themselves.
+
+    The mean of all units there are is seen through a studentised bootstrap, which minds rare large losses.
+    """
     curve = Curve.through([float(u.mean()) for u in units], [float(v) for v in values])
     pooled = np.concatenate(units)
     middle = float(pooled.mean())
-    count = int(min(RESAMPLE, max(1, round(size))))
-    means = np.array([pooled[rng.integers(0, len(pooled), count)].mean() for _ in range(DRAWS)])
-    means = middle + (means - middle) * math.sqrt(count / size)
+    new, _ = _resampled(pooled, n, rng)
+    seen, ratio = _resampled(pooled, len(pooled), rng)
+    means = middle + (new - middle) - (seen - middle) / np.maximum(ratio, LEAST_SPREAD)
     sign = metric.signed(1.0)
     scores = sign * curve.value(means)
     return np.column_stack([scores - sign * float(curve.value(np.array([middle]))[0]), scores])
+
+
+def _resampled(pooled: FloatArray, size: int, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
+    """(draws,) means of resamples of `size` units, and the spread within each over the spread of all."""
+    count = min(RESAMPLE, size)
+    middle, spread = float(pooled.mean()), float(pooled.std())
+    away = (pooled - middle)[rng.integers(0, len(pooled), (DRAWS, count), dtype=np.int32)]
+    means = away.mean(axis=1)
+    spreads = np.sqrt(np.maximum(np.einsum("ij,ij->i", away, away) / count - means**2, 0.0))
+    means = middle + means * math.sqrt(count / size)
+    return means, spreads / spread if spread > 0 else np.ones(DRAWS)
 
 
 def _from_resamples(

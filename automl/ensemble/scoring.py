@@ -45,7 +45,10 @@ class Scorer:
     def table(self, members: Sequence[Sequence[Predictions]]) -> FloatArray:
         """(n_members, n_folds) values in the metric's own direction; folds where all are NaN become unusable."""
         rows = [[self.value(f, fold) for f, fold in enumerate(member)] for member in members]
-        values = np.array(rows, dtype=np.float64).reshape(len(members), len(self.requests))
+        return self.learn(np.array(rows, dtype=np.float64).reshape(len(members), len(self.requests)))
+
+    def learn(self, values: FloatArray) -> FloatArray:
+        """The same values, noted as if `table` had found them."""
         self.usable = tuple(int(f) for f in np.flatnonzero(np.isfinite(values).any(axis=0)))
         return values
 

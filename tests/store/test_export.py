@@ -1,0 +1,76 @@
+"""An export holds what the commit refers to, nothing else, and loads the same."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from automl.contract import ArtifactError, OptionError
+from automl.store import RunFolder, export, load_manifest
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> RunFolder:
+    run = RunFolder.create(tmp_path / "run")
+    run.write_model("used", 0, {"model": b"m"})
+    run.write_model("empty", 0, {})
+    run.write_model("unused", 0, {"model": b"u"})
+    run.commit({"n": 1}, {"combiner": {"shares": np.ones(2)}}, members=["used", "empty"])
+    return run
+
+
+def test_an_export_holds_only_what_the_commit_refers_to(run: RunFolder, tmp_path: Path) -> None:
+    export(run, tmp_path / "deep" / "out")
+    shutil.rmtree(run.path)
+    found = load_manifest(tmp_path / "deep" / "out")
+    assert found.content == {"n": 1}
+    assert found.model_folder("used", 0).is_dir()
+    assert list(found.model_folder("empty", 0).iterdir()) == []
+    names = {p.relative_to(found.folder).as_posix() for p in found.folder.rglob("*") if p.is_file()}
+    assert names == set(found.files) | {"manifest.json"}
+    assert [entry.name for entry in (tmp_path / "deep").iterdir()] == ["out"]
+
+
+def test_an_export_can_be_exported_again(run: RunFolder, tmp_path: Path) -> None:
+    export(run.path, tmp_path / "one")
+    export(tmp_path / "one", tmp_path / "two")
+    one, two = load_manifest(tmp_path / "one"), load_manifest(tmp_path / "two")
+    assert (one.files, one.created, one.content) == (two.files, two.created, two.content)
+
+
+def test_an_earlier_export_is_replaced_only_when_asked(run: RunFolder, tmp_path: Path) -> None:
+    export(run, tmp_path / "out")
+    run.commit({"n": 2}, {})
+    with pytest.raises(OptionError, match="overwrite=True"):
+        export(run, tmp_path / "out")
+    assert load_manifest(tmp_path / "out").content == {"n": 1}
+    export(run, tmp_path / "out", overwrite=True)
+    assert load_manifest(tmp_path / "out").content == {"n": 2}
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["out", "run"]
+
+
+def test_other_peoples_files_are_never_removed(run: RunFolder, tmp_path: Path) -> None:
+    export(run, tmp_path / "out")
+    (tmp_path / "out" / "notes.txt").write_text("mine")
+    with pytest.raises(OptionError, match=r"notes\.txt"):
+        export(run, tmp_path / "out", overwrite=True)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "thesis.doc").write_text("mine")
+    with pytest.raises(OptionError, match="no run of Cairn"):
+        export(run, tmp_path / "other", overwrite=True)
+
+
+def test_a_run_is_not_exported_onto_itself_or_above(run: RunFolder) -> None:
+    for target in (run.path, run.path.parent):
+        with pytest.raises(OptionError, match="onto itself"):
+            export(run, target, overwrite=True)
+
+
+def test_a_damaged_run_is_not_exported(run: RunFolder, tmp_path: Path) -> None:
+    (run.path / "members/used/fold-0/model").write_bytes(b"x")
+    with pytest.raises(ArtifactError, match="damaged"):
+        export(run, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
