@@ -87,7 +87,9 @@ class PoolExecutor(ABC):
         self._dispatch()
 
     def wait(self, timeout: float) -> list[Event]:
-        """What happened, after at most `timeout` seconds."""
+        """What happened, after at most `timeout` seconds. Nothing, once closed."""
+        if self._closed:
+            return []
         until = time.monotonic() + timeout
         while True:
             self._collect()
@@ -102,6 +104,8 @@ class PoolExecutor(ABC):
 
     def kill(self, job: int) -> None:
         """End a job hard, unless it has just ended by itself."""
+        if self._closed:
+            return
         self._collect()
         for waiting in self._queue:
             if waiting.id == job:
@@ -244,7 +248,7 @@ class PoolExecutor(ABC):
 
 
 def end_all(workers: list[Worker], held: list[Any], owner: int) -> None:
-    """End the workers, then give back what they shared. A forked child of the driver must not do that."""
+    """End the workers, then what they shared, latest first. A forked child of the driver must not do that."""
     if os.getpid() != owner:
         return
     for worker in workers:
@@ -252,6 +256,6 @@ def end_all(workers: list[Worker], held: list[Any], owner: int) -> None:
     for worker in workers:
         worker.reap()
     workers.clear()
-    for thing in held:
+    for thing in reversed(held):
         thing.close()
     held.clear()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import os
 import signal
 import threading
@@ -76,7 +77,8 @@ class RayExecutor(PoolExecutor):
     def submit(self, job: Job) -> None:
         """Queue a job. Raises ExecutionError when no node of the cluster could ever run it."""
         self._join()
-        self._cluster.check(job)
+        if job.resources.cpus > 1 or job.resources.gpus:
+            self._cluster.check(job)
         super().submit(job)
 
     def capacity(self) -> Capacity:
@@ -89,6 +91,7 @@ class RayExecutor(PoolExecutor):
         if self._share_point is None:
             self._seating = self._cluster.join()
             self._share_point = SharePoint()
+            self._held.append(self._share_point)
         return self._share_point
 
     def _share(self, dataset: Dataset) -> None:
@@ -151,7 +154,7 @@ class Cluster:
     def begin(self) -> None:
         """Connect in the background, in a thread that stays: Ray's daemons die with the thread that started them."""
         if self._keeper is None:
-            _ray()
+            _check_installed()
             self._keeper = threading.Thread(target=self._keep, name="automl-ray", daemon=True)
             self._keeper.start()
 
@@ -161,15 +164,15 @@ class Cluster:
         self._there.wait()
         if self._failure is not None:
             raise ExecutionError(f"Ray at {self._address!r} cannot be used: {self._failure}") from self._failure
-        ray = _ray()
-        there = ray.cluster_resources()
+        import ray
+
+        there = ray.cluster_resources()  # type: ignore[no-untyped-call, unused-ignore]
         slots = self._slots or max(1, int(there.get("CPU", 1)))
         return Seating(slots, tuple(f"GPU {index}" for index in range(int(there.get("GPU", 0)))))
 
     def check(self, job: Job) -> None:
         """Raises ExecutionError when no single node has the cores and devices."""
-        ray = _ray()
-        nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+        nodes = [node["Resources"] for node in _nodes() if node["Alive"]]
         need = job.resources
         if not any(node.get("CPU", 0) >= need.cpus and node.get("GPU", 0) >= need.gpus for node in nodes):
             largest = {kind: max((node.get(kind, 0) for node in nodes), default=0) for kind in ("CPU", "GPU")}
@@ -227,6 +230,13 @@ class SharePoint:
 
         self.block = ray.put(np.frombuffer(b"".join(pack(dataset)), dtype=np.uint8))
         self.generation += 1
+
+    def close(self) -> None:
+        """End the board."""
+        import ray
+
+        if ray.is_initialized():
+            ray.kill(self.board)
 
     def last_word(self, job: int) -> str:
         """Why the worker of this job ended itself, if it did."""
@@ -349,12 +359,20 @@ def _embedded_options() -> dict[str, Any]:
     }
 
 
-def _ray() -> Any:
+def _nodes() -> list[dict[str, Any]]:
+    import ray
+
+    return list(ray.nodes())  # type: ignore[no-untyped-call, unused-ignore]
+
+
+def _check_installed() -> None:
+    """Raises ExecutionError when there is no Ray. Does not import it: that takes most of a second."""
     try:
-        import ray
-    except ImportError as error:
-        raise ExecutionError('executor "ray" needs Ray: pip install "cairn-automl[ray]"') from error
-    return ray
+        found = importlib.util.find_spec("ray") is not None
+    except ValueError:
+        found = False
+    if not found:
+        raise ExecutionError('executor "ray" needs Ray: pip install "cairn-automl[ray]"')
 
 
 @contextlib.contextmanager

@@ -6,5 +6,7 @@ from automl.testing.executors import ExecutorChecks
 
 
 class TestLocal(ExecutorChecks):
+    memory = 300_000_000
+
     def build(self, slots: int, runner: str) -> Executor:
         return LocalExecutor(slots, runner=runner)

@@ -70,10 +70,10 @@ def test_the_crash_message_has_the_signal_and_the_end_of_stderr(executor: LocalE
 
 
 def test_the_cap_on_all_workers_together_ends_the_largest() -> None:
-    executor = LocalExecutor(2, memory=700_000_000, runner=RUNNER)
+    executor = LocalExecutor(2, memory=300_000_000, runner=RUNNER)
     try:
         executor.open(small_dataset())
-        ends = finish(executor, script(1, "grow", size=800_000_000), script(2, "sleep", seconds=0.5))
+        ends = finish(executor, script(1, "grow", size=400_000_000), script(2, "sleep", seconds=0.5))
     finally:
         executor.close()
     assert {job: event.kind for job, event in ends.items()} == {1: "oom", 2: "done"}
