@@ -88,11 +88,11 @@ class CatBoost(NativeModel):
     @classmethod
     def estimate(cls, facts: Facts, params: Mapping[str, Any]) -> Estimate:
         """Rounds x (rows x columns + leaves), per class; a category costs as much as three numbers."""
-        rounds = min(_ROUNDS, 20 / params.get("learning_rate", 0.08))
+        rounds = min(_ROUNDS, 40 / params.get("learning_rate", 0.08))
         outputs = facts.n_outputs if facts.n_outputs > 2 else 1
         columns = facts.n_features + 2 * facts.n_categories
         splits = 1.5e-8 * 2 ** params.get("depth", 6) * columns * _borders(facts.n_rows)
-        per_round = 2e-4 + outputs * (splits + 1.5e-8 * facts.n_rows * (columns + 4))
+        per_round = 2e-4 + outputs * (splits + 7e-9 * facts.n_rows * (columns + 4))
         return Estimate(0.05 + rounds * per_round, memory=24 * facts.n_rows * (columns + outputs))
 
 

@@ -86,10 +86,10 @@ class LightGBM(NativeModel):
     @classmethod
     def estimate(cls, facts: Facts, params: Mapping[str, Any]) -> Estimate:
         """Rounds x (rows x columns + leaves), per class; low learning rates use all their rounds."""
-        rounds = min(_ROUNDS, 15 / params.get("learning_rate", 0.05))
+        rounds = min(_ROUNDS, 20 / params.get("learning_rate", 0.05))
         outputs = facts.n_outputs if facts.n_outputs > 2 else 1
         leaves = min(params.get("num_leaves", 31), facts.n_rows / params.get("min_data_in_leaf", 20) + 1)
-        per_round = 2e-5 + 5e-6 * leaves + 6e-9 * facts.n_rows * (facts.n_features + 4)
+        per_round = 2e-5 + 2e-5 * leaves + 6e-9 * facts.n_rows * (facts.n_features + 4)
         return Estimate(0.03 + rounds * outputs * per_round, memory=16 * facts.n_rows * (facts.n_features + outputs))
 
 

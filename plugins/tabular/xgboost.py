@@ -89,10 +89,10 @@ class XGBoost(NativeModel):
     @classmethod
     def estimate(cls, facts: Facts, params: Mapping[str, Any]) -> Estimate:
         """Rounds x (rows x columns + nodes), per class."""
-        rounds = min(_ROUNDS, 15 / params.get("learning_rate", 0.08))
+        rounds = min(_ROUNDS, 20 / params.get("learning_rate", 0.08))
         outputs = facts.n_outputs if facts.n_outputs > 2 else 1
         nodes = min(2 ** params.get("max_depth", 6), facts.n_rows / 2 + 1)
-        per_round = 5e-5 + 4e-6 * nodes + 7e-9 * facts.n_rows * (facts.n_features + 4)
+        per_round = 5e-5 + 1e-5 * nodes + 1.1e-8 * facts.n_rows * (facts.n_features + 4)
         return Estimate(0.03 + rounds * outputs * per_round, memory=20 * facts.n_rows * (facts.n_features + outputs))
 
 
