@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -28,16 +29,26 @@ class PluginRef:
     def of(cls, plugin: type[Any], by_value: bool = False) -> PluginRef:
         """A reference to a class; by value when it lives in ``__main__`` or inside a function, or when asked."""
         local = plugin.__module__ == "__main__" or "<locals>" in plugin.__qualname__
-        payload = b""
-        if by_value or local:
-            import cloudpickle
-
-            payload = cloudpickle.dumps(plugin)
+        payload = _by_value(plugin) if by_value or local else b""
         return cls(plugin.name, f"{plugin.__module__}:{plugin.__qualname__}", payload)
 
     def load(self) -> type[Any]:
         """The class. Raises PluginError when it cannot be imported here."""
         return _load(self)
+
+
+def _by_value(plugin: type[Any]) -> bytes:
+    """The class with its code, also when its module could be imported here: a worker may not have it."""
+    import cloudpickle
+
+    module = sys.modules.get(plugin.__module__)
+    if module is None or plugin.__module__ in ("__main__", *cloudpickle.list_registry_pickle_by_value()):
+        return bytes(cloudpickle.dumps(plugin))
+    cloudpickle.register_pickle_by_value(module)
+    try:
+        return bytes(cloudpickle.dumps(plugin))
+    finally:
+        cloudpickle.unregister_pickle_by_value(module)
 
 
 @lru_cache(maxsize=256)
@@ -51,6 +62,6 @@ def _load(ref: PluginRef) -> type[Any]:
         found: Any = importlib.import_module(module)
         for part in attribute.split("."):
             found = getattr(found, part)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise PluginError(f"plugin {ref.name!r} ({ref.target}) cannot be imported here: {error!r}") from error
     return found  # type: ignore[no-any-return]

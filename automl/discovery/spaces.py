@@ -48,6 +48,8 @@ def parse_space(text: str, source: str = "space file") -> SearchSpace:
         knobs[name] = _knob(name, entry, source)
         default[name] = entry["default"]
         for task, value in entry.get("default_for", {}).items():
+            if not knobs[name].holds(value):
+                raise SpaceError(f"{source}: [{name}] has default_for.{task} = {value!r}, outside {knobs[name]}")
             default_for.setdefault(task, {})[name] = value
     try:
         return SearchSpace(knobs, default, default_for, tuple(_start(entry, knobs, source) for entry in starts))
@@ -64,6 +66,7 @@ def _knob(name: str, entry: Mapping[str, Any], source: str) -> Knob:
         raise SpaceError(f"{source}: [{name}] has {problem}; a knob takes {sorted(known)}")
     when = {other: tuple(v) if isinstance(v, list) else v for other, v in entry.get("when", {}).items()}
     kind = entry.get("kind")
+    _check_types(name, entry, source)
     try:
         if kind == "float":
             return Float(entry["low"], entry["high"], entry.get("log", False), entry.get("step"), when)
@@ -74,6 +77,21 @@ def _knob(name: str, entry: Mapping[str, Any], source: str) -> Knob:
     except KeyError as error:
         raise SpaceError(f"{source}: [{name}] of kind {kind!r} lacks {error.args[0]!r}") from error
     raise SpaceError(f"{source}: [{name}] has kind {kind!r}; choose float, int or choice")
+
+
+def _check_types(name: str, entry: Mapping[str, Any], source: str) -> None:
+    """Raise SpaceError when a bound is no number, a flag no boolean, or the options are no list."""
+    wanted: dict[str, Any] = {
+        "low": (int, float),
+        "high": (int, float),
+        "step": (int, float),
+        "log": bool,
+        "options": list,
+    }
+    for key, types in wanted.items():
+        value = entry.get(key)
+        if value is not None and (not isinstance(value, types) or isinstance(value, bool) != (types is bool)):
+            raise SpaceError(f"{source}: [{name}] has {key} = {value!r}, which is of the wrong type")
 
 
 def _start(entry: Mapping[str, Any], knobs: Mapping[str, Knob], source: str) -> Start:

@@ -1,0 +1,145 @@
+"""Space files say what may be searched; a mistake in one is named with its file and its knob."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from automl.contract import Choice, Float, Int, ModelPlugin, SearchSpace, SpaceError
+from automl.discovery import Registry, parse_space, read_space, space_of
+
+GOOD = """
+[rate]
+kind = "float"
+low = 0.01
+high = 0.5
+log = true
+default = 0.1
+default_for = { regression = 0.05 }
+
+[depth]
+kind = "int"
+low = 2
+high = 10
+default = 6
+
+[grow]
+kind = "choice"
+options = ["leaf", "level", true, 3]
+default = "leaf"
+
+[leaves]
+kind = "int"
+low = 4
+high = 64
+step = 4
+default = 32
+when = { grow = ["leaf", "level"] }
+
+[[start]]
+id = "small"
+params = { depth = 3, rate = 0.2 }
+regime = { rows = [0, 1000] }
+source = "a paper"
+
+[[start]]
+id = "numbers"
+params = { depth = 8 }
+regime = { tasks = ["regression"] }
+"""
+
+
+def test_a_file_becomes_knobs_defaults_and_start_points() -> None:
+    space = parse_space(GOOD)
+    assert space.knobs["rate"] == Float(0.01, 0.5, log=True)
+    assert space.knobs["depth"] == Int(2, 10)
+    assert space.knobs["grow"] == Choice(("leaf", "level", True, 3))
+    assert space.default == {"rate": 0.1, "depth": 6, "grow": "leaf", "leaves": 32}
+    assert [start.id for start in space.starts] == ["small", "numbers"]
+    assert space.starts[0].source == "a paper"
+
+
+def test_a_task_may_have_a_default_of_its_own() -> None:
+    space = parse_space(GOOD)
+    assert space.point("regression")["rate"] == 0.05
+    assert space.point("binary")["rate"] == 0.1
+    assert space.point("regression", {"rate": 0.3})["rate"] == 0.3
+
+
+def test_start_points_apply_by_size_and_task() -> None:
+    space = parse_space(GOOD)
+    assert [p["depth"] for p in space.portfolio("binary", 500)] == [6, 3]
+    assert [p["depth"] for p in space.portfolio("binary", 5000)] == [6]
+    assert [p["depth"] for p in space.portfolio("regression", 5000)] == [6, 8]
+
+
+def test_a_knob_exists_only_where_the_other_has_one_of_the_values() -> None:
+    space = parse_space(GOOD)
+    assert space.active("leaves", {"grow": "leaf"})
+    assert not space.active("leaves", {"grow": 3})
+    assert space.active("depth", {})
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[rate\n", "not valid TOML"),
+        ("rate = 3", "'rate' is not a table"),
+        ('[rate]\nkind = "float"\nlow = 0\nhigh = 1', "no default"),
+        ('[rate]\nkind = "float"\nlow = 0\nhigh = 1\ndefault = 0.5\nmaximum = 2', "maximum"),
+        ('[rate]\nkind = "float"\nlow = 0\ndefault = 0.5', "'high'"),
+        ('[rate]\nkind = "real"\ndefault = 0.5', "'real'"),
+        ('[rate]\nkind = "float"\nlow = 0\nhigh = 1\ndefault = 2.0', "'rate'"),
+        ('[rate]\nkind = "float"\nlow = 0\nhigh = 1\nlog = true\ndefault = 0.5', "logarithmic"),
+        ('[rate]\nkind = "int"\nlow = 9\nhigh = 1\ndefault = 5', "above high"),
+        ('[rate]\nkind = "choice"\noptions = []\ndefault = 5', "no options"),
+        ('[rate]\nkind = "choice"\noptions = [1]\ndefault = true', "'rate'"),
+        ('[rate]\nkind = "int"\nlow = 1\nhigh = 9\ndefault = 5\nwhen = { other = 1 }', "other"),
+        ('[rate]\nkind = "int"\nlow = 1\nhigh = 9\ndefault = 5\ndefault_for = { binary = 99 }', "[rate]"),
+        ('[rate]\nkind = "int"\nlow = "a"\nhigh = 9\ndefault = 5', "[rate] has low"),
+        ("[[start]]\nid = 's'\nparams = { speed = 1 }", "'speed'"),
+    ],
+)
+def test_a_mistake_names_the_file_and_the_knob(text: str, said: str) -> None:
+    with pytest.raises(SpaceError, match=r"here\.toml") as caught:
+        parse_space(text, "here.toml")
+    assert said in str(caught.value)
+
+
+def test_a_start_point_outside_its_range_is_refused() -> None:
+    with pytest.raises(SpaceError, match=r"here\.toml: start 'small' sets depth = 33"):
+        parse_space(GOOD.replace("depth = 3", "depth = 33"), "here.toml")
+
+
+def test_two_start_points_may_not_share_an_id() -> None:
+    with pytest.raises(SpaceError, match="share an id"):
+        parse_space(GOOD.replace('id = "numbers"', 'id = "small"'))
+
+
+def test_a_file_is_read_from_its_path(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text(GOOD, encoding="utf-8")
+    assert read_space(file) == parse_space(GOOD)
+
+
+def test_a_models_own_space_comes_before_the_shipped_file() -> None:
+    own = SearchSpace({"a": Int(0, 3)}, {"a": 1})
+    shipped = Registry.installed([]).models.load("lightgbm")
+    assert space_of(type("Own", (shipped,), {"space": own}), "tabular") is own
+    assert space_of(shipped, "tabular").knobs
+
+
+def test_a_model_without_any_space_has_an_empty_one() -> None:
+    class Plain(ModelPlugin):
+        name = "of-no-file"
+
+        def fit(self, train: object, valid: object, ctx: object) -> None:
+            return None
+
+        def predict(self, request: object) -> Any:
+            return []
+
+    assert space_of(Plain, "tabular") == SearchSpace()
+    assert space_of(Plain, "no-such-family") == SearchSpace()
