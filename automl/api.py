@@ -17,6 +17,7 @@ from automl.execution.unit import facts_of
 from automl.intake import Intake, ingest
 from automl.interrupts import Interrupted, interruptible
 from automl.options import Parameters, resolve
+from automl.portable import Portable
 from automl.predictor import Predictor, importances
 from automl.report import Progress, build_leaderboard
 from automl.search.choosing import choose_task, define, task_settings
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-class AutoML(Parameters):
+class AutoML(Parameters, Portable):
     """Fit many models to a table within a time limit, and keep the ensemble that is honestly best.
 
     Args:
@@ -320,7 +321,7 @@ class AutoML(Parameters):
         registry = Registry.installed(None, extra_plugins)
         predictor = Predictor.open(path, registry)
         model = cls(task=predictor.task.name, metric=predictor.problem.metric, extra_plugins=extra_plugins)
-        model._registry, model._run = registry, None  # type: ignore[assignment]
+        model._registry, model._run = registry, None
         model._take(predictor)
         model.findings_ = predictor.problem.findings
         model.interrupted_ = False

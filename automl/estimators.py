@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any, Self
 
-from sklearn.base import ClassifierMixin, RegressorMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 
 from automl.api import AutoML
 
 
-class AutoMLClassifier(AutoML, ClassifierMixin):  # type: ignore[misc]
-    """`AutoML` for classes: works wherever scikit-learn takes a classifier."""
+class AutoMLClassifier(AutoML, ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """`AutoML` for classes: works wherever scikit-learn takes a classifier. `score` is the run's metric."""
 
     _kinds = ("class_proba",)
 
@@ -20,10 +20,15 @@ class AutoMLClassifier(AutoML, ClassifierMixin):  # type: ignore[misc]
         return super().fit(X, y, sample_weight=sample_weight, **more)
 
 
-class AutoMLRegressor(AutoML, RegressorMixin):  # type: ignore[misc]
-    """`AutoML` for numbers: works wherever scikit-learn takes a regressor."""
+class AutoMLRegressor(AutoML, RegressorMixin, BaseEstimator):  # type: ignore[misc]
+    """`AutoML` for numbers: works wherever scikit-learn takes a regressor. `score` is the run's metric."""
 
     _kinds = ("real",)
+
+    @property
+    def predict_proba(self) -> Any:
+        """Not there, so that `hasattr` says so."""
+        raise AttributeError(f"{type(self).__name__} has no probabilities; call predict")
 
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None, **more: Any) -> Self:  # type: ignore[override]
         """Fit to X and its targets; `more` as in `AutoML.fit`."""

@@ -6,7 +6,10 @@ from typing import Any
 
 
 def tags_of(estimator: Any) -> Any:
-    """Tags: missing values, words as categories and any container are fine; two dimensions are needed."""
+    """Tags: missing values, words as categories and any container are fine; two dimensions are needed.
+
+    ``poor_score`` only says that `score` is the run's metric, by default a negated error, and not R².
+    """
     from sklearn.utils import ClassifierTags, InputTags, RegressorTags, Tags, TargetTags
 
     kinds = estimator._kinds or ()
@@ -19,6 +22,6 @@ def tags_of(estimator: Any) -> Any:
         if kind == "class_proba":
             tags.estimator_type, tags.classifier_tags = "classifier", ClassifierTags()
         else:
-            tags.estimator_type, tags.regressor_tags = "regressor", RegressorTags()
+            tags.estimator_type, tags.regressor_tags = "regressor", RegressorTags(poor_score=True)
     tags.non_deterministic = False
     return tags
