@@ -39,6 +39,7 @@ class ClassTask(RowTask):
         check_weight(roles, table)
         labels = distinct(column, rows)
         self.check_classes(labels, column)
+        self._check_weighted(table, roles, column, rows)
         facts: dict[str, Any] = {"classes": labels, "origin": column.origin}
         problem = Problem(self.name, self.produces, dict(roles), feature_names(table, roles), len(labels), facts)
         counts = np.bincount(self.codes(problem, column.take(rows)), minlength=len(labels))
@@ -61,6 +62,18 @@ class ClassTask(RowTask):
                 repr(column.label),
                 'Group rare labels, or use task="regression" if they are numbers.',
             )
+
+    def _check_weighted(self, table: Table, roles: Mapping[str, Any], column: Column, rows: IntArray) -> None:
+        """Raise DataError when only one class has rows that count."""
+        if "weight" in roles:
+            counted = distinct(column, rows[table[roles["weight"]].values[rows] > 0])
+            if len(counted) < 2:
+                raise DataError(
+                    "target-one-class",
+                    f"only one class has rows with a weight above 0: {counted!r}",
+                    repr(column.label),
+                    "Give rows of at least two classes a weight above 0.",
+                )
 
     def codes(self, problem: Problem, column: Column) -> AnyArray:
         return label_codes(column, problem.facts["classes"])

@@ -42,6 +42,8 @@ class ArrayMetric(Metric):
         if truth is None:
             raise ValueError(f"metric {self.name!r} needs the truth")
         weight = np.ones(len(truth)) if truth.weight is None else truth.weight
+        if not weight.any():
+            return float("nan")
         return float(self.figure(truth.y, predictions.as_array(), weight))
 
     def per_unit(self, truth: Truth | None, predictions: Predictions, request: Request) -> FloatArray | None:
