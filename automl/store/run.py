@@ -183,7 +183,12 @@ class RunFolder:
         }
 
     def _sync(self, place: Path, new: Collection[str]) -> None:
-        """Force the files that no earlier commit has forced to disk there, and the folders that name them."""
+        """Force the files that no earlier commit has forced to disk there, and the folders that name them.
+
+        A private temporary folder ends with the process, so nothing is forced there.
+        """
+        if self._remove is not None:
+            return
         paths = list(files.below(place)) + [self.path / name for folder in new for name in self._entries[folder]]
         anchors = [place / "_"] + [self.path / folder / "_" for folder in new]
         files.sync(paths + files.folders_of(paths + anchors, self.path))
