@@ -21,7 +21,6 @@ BAGS = 10
 UNITS = 20_000
 CELLS = 10_000_000
 SMALLEST = 0.02
-FAMILIES = 4
 WEIGHTY = 0.1
 HALVED_FROM = 40
 CALLS_PER_BAG = 60
@@ -35,7 +34,7 @@ class GreedyMean(Combiner):
         deadline: monotonic time at which `fit` stops adding; infinite when nothing may depend on the clock.
         costs: seconds per one-unit prediction of each member; NaN where unknown.
         budget: seconds that the members chosen may cost together.
-        families: one name per member; the shrinkage target has the best selected member of each of the top ones.
+        families: one name per member; shrinkage then gives families equal shares.
         known: (n_members,) scores when the caller has them, higher is better; only their order is used.
     """
 
@@ -80,7 +79,7 @@ class GreedyMean(Combiner):
         weights = np.zeros(len(members))
         weights[pool] = self._bagged(whole, rng)
         n_units = sum(len(request) for request in requests)
-        weights = self._shrunk(weights, scores, min(0.5, 400 / max(1, n_units)))
+        weights = self._shrunk(weights, min(0.5, 400 / max(1, n_units)))
         self.shares = _trimmed(weights, costs, budget)
         return self
 
@@ -118,17 +117,19 @@ class GreedyMean(Combiner):
             whole.scorer.used += bag.scorer.used
         return weights / bags
 
-    def _shrunk(self, weights: FloatArray, scores: FloatArray, share: float) -> FloatArray:
-        """Move `share` of the weights to a plain mean of the best selected members of the weightiest families."""
+    def _shrunk(self, weights: FloatArray, share: float) -> FloatArray:
+        """Move `share` of the weights to a plain mean: families equal, and within each its selected members equal.
+
+        On simulated pools of 400 to 1000 rows this beat shrinking to the best of four families; not to shrink at all was
+        as good at 800 rows and worse below.
+        """
         families = np.array([str(m) for m in range(len(weights))] if self.families is None else self.families)
-        sums = {str(family): float(weights[families == family].sum()) for family in families}
-        least = min(WEIGHTY, max(sums.values()))
-        chosen = [family for family in sorted(sums, key=lambda f: (-sums[f], f))[:FAMILIES] if sums[family] >= least]
+        selected = weights >= max(SMALLEST, WEIGHTY * float(weights.max()))
         target = np.zeros(len(weights))
-        for family in chosen:
-            selected = np.flatnonzero((families == family) & (weights > 0))
-            target[selected[np.argmax(scores[selected])]] = 1 / len(chosen)
-        return (1 - share) * weights + share * target
+        for family in set(families[selected]):
+            members = selected & (families == family)
+            target[members] = 1 / members.sum()
+        return np.asarray((1 - share) * weights + share * target / target.sum())
 
 
 def usual_calls(sizes: Sequence[int]) -> float:
