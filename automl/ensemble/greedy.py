@@ -120,8 +120,8 @@ class GreedyMean(Combiner):
     def _shrunk(self, weights: FloatArray, share: float) -> FloatArray:
         """Move `share` of the weights to a plain mean: families equal, and within each its selected members equal.
 
-        On simulated pools of 400 to 1000 rows this beat shrinking to the best of four families; not to shrink at all was
-        as good at 800 rows and worse below.
+        On simulated pools of 400 to 1000 rows this beat shrinking to the best of four families; not to shrink at all
+        was as good at 800 rows and worse below.
         """
         families = np.array([str(m) for m in range(len(weights))] if self.families is None else self.families)
         selected = weights >= max(SMALLEST, WEIGHTY * float(weights.max()))
