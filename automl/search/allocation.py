@@ -2,11 +2,11 @@
 
 symbol    meaning
 g         how far the family's best score lies behind the best of all, at least 0
-s         standard error of the best score, over folds
+s         three standard errors of the best score, over folds
 c         what the family has been given so far plus what its next trial will cost (seconds, or trials)
 
 The next turn goes to the largest exp(-g / s) / sqrt(c). Families that are equally good thus get equal shares, and one
-that lies a standard error behind gets about a seventh.
+that lies three standard errors behind gets about a seventh.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def choose(claims: Sequence[Claim], spread: float) -> str | None:
         return None
     known = [claim.best for claim in claims if not math.isnan(claim.best)]
     top = max(known, default=0.0)
-    scale = spread if spread > 0 and math.isfinite(spread) else math.inf
+    scale = 3.0 * spread if spread > 0 and math.isfinite(spread) else math.inf
 
     def worth(claim: Claim) -> float:
         gap = 0.0 if math.isnan(claim.best) else max(0.0, top - claim.best)
