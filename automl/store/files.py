@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
 from automl.contract import ArtifactError
 
 _CHUNK = 1 << 20
+_SYNC_THREADS = 8
 
 
 def digest(data: bytes) -> str:
@@ -44,14 +45,24 @@ def write(path: Path, data: bytes) -> None:
     path.write_bytes(data)
 
 
-def sync(paths: Iterable[Path]) -> None:
-    """Force files or folders to disk."""
-    for path in paths:
-        file = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(file)
-        finally:
-            os.close(file)
+def sync(paths: Collection[Path]) -> None:
+    """Force files or folders to disk; several at once, which a busy disk answers many times faster than one by one."""
+    if len(paths) <= 2:
+        for path in paths:
+            _sync_one(path)
+        return
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(_SYNC_THREADS) as threads:
+        list(threads.map(_sync_one, paths))
+
+
+def _sync_one(path: Path) -> None:
+    file = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)
 
 
 def replace(path: Path, data: bytes) -> None:
