@@ -23,7 +23,7 @@ def lay_out(source: Path, site: Path) -> None:
     for entry in source.iterdir():
         if (entry / "__init__.py").exists():
             shutil.copytree(entry, site / entry.name, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True)
-        elif entry.suffix == ".py" and not entry.name.startswith("test_"):
+        elif entry.suffix == ".py":
             shutil.copy(entry, site)
     about = site / f"{project['name'].replace('-', '_')}-{project['version']}.dist-info"
     about.mkdir(exist_ok=True)

@@ -101,6 +101,10 @@ def _of_scene(run: Callable[[Scene], None], applies: Callable[[type[ModelPlugin]
     return Check(run.__name__.removeprefix("check_"), everywhere, lambda subject: bool(applies(subject.model)))
 
 
+def _of_all(run: Callable[[Sequence[Scene]], None], applies: Callable[[ModelSubject], bool]) -> Check:
+    return Check(run.__name__.removeprefix("check_"), lambda subject: run(subject.scenes()), applies)
+
+
 def _is_tabular(model: type[ModelPlugin]) -> bool:
     return model.view in ("matrix", "columns")
 
@@ -137,10 +141,8 @@ MODEL_CHECKS: tuple[Check, ...] = (
     _of_scene(fitting.check_it_learns_something, lambda model: not model.baseline),
     _of_scene(fitting.check_missing_values_are_handled_if_it_says_so, _takes_missing),
     _of_scene(fitting.check_weights_are_used_if_it_says_so, lambda model: model.handles_weight),
-    _of_scene(fitting.check_it_stops_early_if_it_says_so, lambda model: model.truncatable),
-    Check(
-        "points_of_its_space_fit", lambda subject: fitting.check_points_of_its_space_fit(subject.scenes()), _has_knobs
-    ),
+    _of_all(fitting.check_it_stops_early_if_it_says_so, lambda subject: subject.model.truncatable),
+    _of_all(fitting.check_points_of_its_space_fit, _has_knobs),
 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -70,3 +71,23 @@ def test_a_task_without_target_finds_the_groups_and_comes_back_from_disk(tmp_pat
     assert engine.leaderboard()["score"].max() > 0.5
     engine.save(tmp_path / "segments")
     assert np.array_equal(AutoML.load(tmp_path / "segments").predict(data), labels)
+
+
+def test_pip_installs_what_the_tests_lay_out_by_hand(tmp_path: Path, site_of_strangers: Path) -> None:
+    pytest.importorskip("setuptools", reason="building a distribution offline needs setuptools here")
+    site = tmp_path / "site"
+    sources = []
+    for name in FOLDERS:
+        sources.append(shutil.copytree(EXAMPLES / name, tmp_path / name))
+    options = ["--quiet", "--no-deps", "--no-build-isolation", "--no-index", "--disable-pip-version-check"]
+    command = [sys.executable, "-m", "pip", "install", *options, "--target", str(site), *map(str, sources)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    for name in FOLDERS:
+        (ours,) = (site_of_strangers / name).glob("*.dist-info/entry_points.txt")
+        (theirs,) = site.glob(f"{ours.parent.name}/entry_points.txt")
+        assert points_in(ours) == points_in(theirs)
+
+
+def points_in(file: Path) -> set[str]:
+    return {line.strip() for line in file.read_text(encoding="utf-8").splitlines() if line.strip()}
