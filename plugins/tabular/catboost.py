@@ -40,6 +40,7 @@ class CatBoost(NativeModel):
     truncatable = True
 
     threads: int
+    trees: int
 
     def learn(self, train: Batch, valid: Batch | None, ctx: FitContext) -> FitInfo | None:
         """Boost until patience or time runs out, and keep the best iteration."""
@@ -50,16 +51,17 @@ class CatBoost(NativeModel):
         model = catboost.CatBoost(self._settings(len(train.X), ctx))
         held = None if valid is None else _pool(valid.X, valid)
         model.fit(_pool(train.X, train), eval_set=held, use_best_model=False, callbacks=[_Stopper(watch)])
-        if watch.best_step < model.tree_count_:
+        if watch.best_step < model.tree_count_ and self.params["grow_policy"] == "SymmetricTree":
             model.shrink(watch.best_step)
-        self.booster = model
+        self.booster, self.trees = model, watch.best_step
         return FitInfo(watch.best_step, {"n_estimators": watch.best_step}, {"truncated": watch.truncated})
 
     def raw(self, X: Table) -> AnyArray:
         """The booster's answer, in one thread for few rows."""
         threads = 1 if len(X) < _FEW_ROWS else self.threads
         wanted = "Probability" if self.classifies else "RawFormulaVal"
-        return np.asarray(self.booster.predict(_pool(X), prediction_type=wanted, thread_count=threads))
+        answer = self.booster.predict(_pool(X), prediction_type=wanted, ntree_end=self.trees, thread_count=threads)
+        return np.asarray(answer)
 
     def dump(self) -> bytes:
         """CatBoost's binary format."""

@@ -173,6 +173,17 @@ def test_costs_grow_with_rows_and_are_finite(bench: Any, problems: Mapping[str, 
     assert bench.model(name).resources(ctx.facts, settings)[-1].gpus == 0
 
 
+def test_every_option_can_be_fitted_validated_and_saved(
+    bench: Any, problems: Mapping[str, Any], name: str, tmp_path: Path
+) -> None:
+    train, valid = problems["two"].rows(np.arange(100)), problems["two"].rows(np.arange(100, 160))
+    for knob, range_ in bench.space(name).knobs.items():
+        for option in getattr(range_, "options", ()):
+            fitted = bench.fit(name, train, valid, params={knob: option})
+            again = bench.reloaded(fitted.model, tmp_path / f"{knob}-{option}")
+            np.testing.assert_allclose(fitted.predict(valid.table, again), fitted.predict(valid.table), atol=1e-9)
+
+
 def test_every_start_point_can_be_fitted(bench: Any, problems: Mapping[str, Any], name: str) -> None:
     data = problems["three"].rows(np.arange(60))
     limits = {"n_estimators": 5} if "epochs" not in bench.space(name).default else {"epochs": 16}

@@ -1,0 +1,203 @@
+"""Every metric says what scikit-learn's says, with ties and with weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn import metrics as reference
+
+from automl.contract import ArrayPredictions, Metric, Problem, Request, Truth
+from automl.plugins.tabular.binary import Binary
+from automl.plugins.tabular.multiclass import Multiclass
+from automl.plugins.tabular.regression import Regression
+
+SEEDS = range(6)
+Figure = Callable[..., float]
+
+
+def scored(metric: Metric, y: Any, values: Any, weight: Any) -> float:
+    kind = "class_proba" if values.shape[1] > 1 else "real"
+    return metric(Truth(y, weight), ArrayPredictions(kind, values), Request(np.arange(len(y))))
+
+
+def weights(rng: np.random.Generator, n: int, weighted: bool) -> Any:
+    """Positive weights with some zeros, or none."""
+    return np.where(rng.random(n) < 0.1, 0.0, rng.exponential(size=n)) if weighted else None
+
+
+def probabilities(rng: np.random.Generator, n: int, k: int) -> Any:
+    """Rows that sum to one, on a coarse grid so that many are tied."""
+    raw = rng.integers(1, 6, (n, k)).astype(float)
+    return raw / raw.sum(axis=1, keepdims=True)
+
+
+def binary(positive: int = 1, **facts: Any) -> Problem:
+    shares = np.array([0.5, 0.5])
+    known = {"classes": [0, 1], "origin": "int64", "positive": positive, "shares": shares, **facts}
+    return Problem("binary", "class_proba", {"target": "f0"}, (), 2, known)
+
+
+def many(k: int) -> Problem:
+    facts = {"classes": list(range(k)), "origin": "int64", "shares": np.full(k, 1 / k)}
+    return Problem("multiclass", "class_proba", {"target": "f0"}, (), k, facts)
+
+
+NUMBERS = Problem("regression", "real", {"target": "f0"}, (), 1, {})
+
+BINARY: dict[str, Figure] = {
+    "roc_auc": lambda y, p, w: reference.roc_auc_score(y, p[:, 1], sample_weight=w),
+    "average_precision": lambda y, p, w: reference.average_precision_score(y, p[:, 1], sample_weight=w),
+    "log_loss": lambda y, p, w: reference.log_loss(y, p, sample_weight=w, labels=[0, 1]),
+    "brier": lambda y, p, w: reference.brier_score_loss(y, p[:, 1], sample_weight=w),
+    "accuracy": lambda y, p, w: reference.accuracy_score(y, p[:, 1] >= 0.5, sample_weight=w),
+    "balanced_accuracy": lambda y, p, w: reference.balanced_accuracy_score(y, p[:, 1] >= 0.5, sample_weight=w),
+    "f1": lambda y, p, w: reference.f1_score(y, p[:, 1] >= 0.5, sample_weight=w, zero_division=0),
+    "precision": lambda y, p, w: reference.precision_score(y, p[:, 1] >= 0.5, sample_weight=w, zero_division=0),
+    "recall": lambda y, p, w: reference.recall_score(y, p[:, 1] >= 0.5, sample_weight=w, zero_division=0),
+}
+MANY: dict[str, Figure] = {
+    "log_loss": lambda y, p, w: reference.log_loss(y, p, sample_weight=w, labels=range(p.shape[1])),
+    "accuracy": lambda y, p, w: reference.accuracy_score(y, p.argmax(1), sample_weight=w),
+    "balanced_accuracy": lambda y, p, w: reference.balanced_accuracy_score(y, p.argmax(1), sample_weight=w),
+    "f1_macro": lambda y, p, w: reference.f1_score(y, p.argmax(1), sample_weight=w, average="macro"),
+    "f1_weighted": lambda y, p, w: reference.f1_score(y, p.argmax(1), sample_weight=w, average="weighted"),
+    "brier": lambda y, p, w: reference.brier_score_loss(
+        y, p, sample_weight=w, labels=range(p.shape[1]), scale_by_half=False
+    ),
+    "roc_auc_ovr": lambda y, p, w: reference.roc_auc_score(
+        np.eye(p.shape[1])[y], p, average="macro", sample_weight=w
+    ),
+}
+NUMERIC: dict[str, Figure] = {
+    "rmse": lambda y, p, w: reference.root_mean_squared_error(y, p, sample_weight=w),
+    "mse": lambda y, p, w: reference.mean_squared_error(y, p, sample_weight=w),
+    "mae": lambda y, p, w: reference.mean_absolute_error(y, p, sample_weight=w),
+    "r2": lambda y, p, w: reference.r2_score(y, p, sample_weight=w),
+    "mape": lambda y, p, w: reference.mean_absolute_percentage_error(y, p, sample_weight=w),
+}
+
+
+def test_every_metric_of_the_row_tasks_is_compared_here() -> None:
+    assert set(Binary().metrics(binary())) == set(BINARY)
+    assert set(Multiclass().metrics(many(3))) == set(MANY)
+    assert set(Regression().metrics(NUMBERS)) == {*NUMERIC, "median_absolute_error"}
+
+
+@pytest.mark.parametrize("weighted", [False, True], ids=["plain", "weighted"])
+@pytest.mark.parametrize("name", BINARY)
+def test_metrics_of_two_classes_equal_scikit_learns(name: str, weighted: bool) -> None:
+    for seed in SEEDS:
+        rng = np.random.default_rng(seed)
+        y, p, w = rng.integers(0, 2, 60), probabilities(rng, 60, 2), weights(rng, 60, weighted)
+        assert scored(Binary().metrics(binary())[name], y, p, w) == pytest.approx(BINARY[name](y, p, w), abs=1e-9)
+
+
+@pytest.mark.parametrize("name", BINARY)
+def test_the_other_class_may_count_as_positive(name: str) -> None:
+    rng = np.random.default_rng(3)
+    y, p = rng.integers(0, 2, 80), probabilities(rng, 80, 2)
+    p = np.where(np.isclose(p, 0.5), 0.5, p)
+    p[np.isclose(p[:, 0], 0.5)] = [0.6, 0.4]  # a tie of the classes goes to the positive one, which differs here
+    own = scored(Binary().metrics(binary(0))[name], y, p, None)
+    assert own == pytest.approx(BINARY[name](1 - y, p[:, ::-1], None), abs=1e-9)
+
+
+@pytest.mark.parametrize("weighted", [False, True], ids=["plain", "weighted"])
+@pytest.mark.parametrize("name", MANY)
+def test_metrics_of_many_classes_equal_scikit_learns(name: str, weighted: bool) -> None:
+    for seed in SEEDS:
+        rng = np.random.default_rng(seed)
+        y, p, w = rng.integers(0, 4, 80), probabilities(rng, 80, 4), weights(rng, 80, weighted)
+        assert scored(Multiclass().metrics(many(4))[name], y, p, w) == pytest.approx(MANY[name](y, p, w), abs=1e-9)
+
+
+@pytest.mark.parametrize("weighted", [False, True], ids=["plain", "weighted"])
+@pytest.mark.parametrize("name", NUMERIC)
+def test_metrics_of_numbers_equal_scikit_learns(name: str, weighted: bool) -> None:
+    for seed in SEEDS:
+        rng = np.random.default_rng(seed)
+        y = rng.normal(size=50).round(1)
+        p, w = y + rng.normal(size=50), weights(rng, 50, weighted)
+        own = scored(Regression().metrics(NUMBERS)[name], y, p[:, None], w)
+        assert own == pytest.approx(NUMERIC[name](y, p, w), rel=1e-9)
+
+
+def test_the_median_error_is_scikit_learns_without_weights() -> None:
+    rng = np.random.default_rng(0)
+    y, p = rng.normal(size=51), rng.normal(size=51)
+    own = scored(Regression().metrics(NUMBERS)["median_absolute_error"], y, p[:, None], None)
+    assert own == pytest.approx(reference.median_absolute_error(y, p))
+
+
+def test_a_certain_mistake_costs_much_but_not_infinitely_much() -> None:
+    p = np.array([[1.0, 0.0], [0.0, 1.0]])
+    own = scored(Binary().metrics(binary())["log_loss"], np.array([1, 1]), p, None)
+    assert 10 < own < 40
+
+
+def test_areas_of_one_class_are_undefined_and_left_out_of_the_aggregate() -> None:
+    metric = Binary().metrics(binary())["roc_auc"]
+    p = np.array([[0.3, 0.7], [0.6, 0.4]])
+    assert np.isnan(scored(metric, np.array([1, 1]), p, None))
+    assert metric.aggregate([np.nan, 0.8], [10, 30]) == 0.8
+    assert np.isnan(metric.aggregate([np.nan], [10]))
+
+
+@pytest.mark.parametrize("name", BINARY)
+def test_rows_without_any_weight_have_no_score(name: str) -> None:
+    p = np.array([[0.3, 0.7], [0.6, 0.4]])
+    assert np.isnan(scored(Binary().metrics(binary())[name], np.array([1, 0]), p, np.zeros(2)))
+
+
+def test_rmse_of_folds_is_the_rmse_of_all_rows() -> None:
+    rng = np.random.default_rng(0)
+    y, p = rng.normal(size=90), rng.normal(size=(90, 1))
+    metric = Regression().metrics(NUMBERS)["rmse"]
+    parts = [slice(0, 20), slice(20, 50), slice(50, 90)]
+    folds = [scored(metric, y[part], p[part], None) for part in parts]
+    assert metric.aggregate(folds, [20, 30, 40]) == pytest.approx(scored(metric, y, p, None))
+
+
+def test_contributions_of_units_average_to_the_metric() -> None:
+    rng = np.random.default_rng(0)
+    y, p = rng.integers(0, 2, 40), probabilities(rng, 40, 2)
+    for name in ("log_loss", "brier"):
+        metric = Binary().metrics(binary())[name]
+        each = metric.per_unit(Truth(y), ArrayPredictions("class_proba", p), Request(np.arange(40)))
+        assert each is not None
+        assert each.mean() == pytest.approx(scored(metric, y, p, None))
+
+
+def test_errors_are_lower_and_the_rest_higher_when_better() -> None:
+    lower = {"log_loss", "brier", "rmse", "mse", "mae", "mape", "median_absolute_error"}
+    every = {
+        **Binary().metrics(binary()),
+        **Multiclass().metrics(many(3)),
+        **Regression().metrics(NUMBERS),
+    }
+    assert {name for name, metric in every.items() if not metric.greater_is_better} == lower
+
+
+def test_a_tuned_threshold_decides_the_metrics_that_look_at_labels() -> None:
+    y, p = np.array([0, 0, 1, 1]), np.array([[0.9, 0.1], [0.8, 0.2], [0.7, 0.3], [0.6, 0.4]])
+    assert scored(Binary().metrics(binary())["accuracy"], y, p, None) == 0.5
+    assert scored(Binary().metrics(binary(threshold=0.25))["accuracy"], y, p, None) == 1.0
+    assert scored(Binary().metrics(binary(threshold=0.25))["roc_auc"], y, p, None) == 1.0
+
+
+def test_refining_finds_a_threshold_that_does_better() -> None:
+    rng = np.random.default_rng(0)
+    y = (rng.random(400) < 0.2).astype(np.int64)
+    score = np.clip(0.15 + 0.2 * y + rng.normal(scale=0.08, size=400), 0.01, 0.99)
+    values = ArrayPredictions("class_proba", np.column_stack([1 - score, score]))
+    problem, task = replace(binary(shares=np.array([0.8, 0.2])), metric="f1"), Binary()
+    metric = task.metric(problem, "f1")
+    refined = task.refine(problem, [values], [Truth(y)], metric)
+    before = float(reference.f1_score(y, score >= 0.5))
+    after = scored(task.metric(refined, "f1"), y, values.as_array(), None)
+    assert after > before + 0.1
+    assert task.refine(problem, [values], [Truth(y)], task.metric(problem, "roc_auc")) is problem
