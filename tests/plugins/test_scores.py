@@ -68,9 +68,7 @@ MANY: dict[str, Figure] = {
     "brier": lambda y, p, w: reference.brier_score_loss(
         y, p, sample_weight=w, labels=range(p.shape[1]), scale_by_half=False
     ),
-    "roc_auc_ovr": lambda y, p, w: reference.roc_auc_score(
-        np.eye(p.shape[1])[y], p, average="macro", sample_weight=w
-    ),
+    "roc_auc_ovr": lambda y, p, w: reference.roc_auc_score(np.eye(p.shape[1])[y], p, average="macro", sample_weight=w),
 }
 NUMERIC: dict[str, Figure] = {
     "rmse": lambda y, p, w: reference.root_mean_squared_error(y, p, sample_weight=w),
