@@ -38,10 +38,14 @@ def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def show(renderable: Any) -> None:
-    """Print text or a rich table on stdout; colour only on a terminal, nothing wrapped away in a pipe."""
+    """Print text or a rich table on stdout; in a pipe without colour, cut lines or trailing blanks."""
     from rich.console import Console
 
     console = Console(highlight=False, markup=False, force_jupyter=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, markup=False, force_jupyter=False, width=120)
-    console.print(renderable, soft_wrap=isinstance(renderable, str))
+    if console.is_terminal:
+        console.print(renderable, soft_wrap=isinstance(renderable, str))
+        return
+    console = Console(highlight=False, markup=False, force_jupyter=False, no_color=True, width=120)
+    with console.capture() as captured:
+        console.print(renderable, soft_wrap=isinstance(renderable, str))
+    sys.stdout.writelines(f"{line.rstrip()}\n" for line in captured.get().splitlines())
