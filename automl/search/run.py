@@ -33,7 +33,6 @@ from automl.store import RunFolder
 _POOL = 40
 _BLEND_EVERY = 5
 _BLEND_SHARE = 8.0
-_LIBRARIES = ("lightgbm", "xgboost", "catboost", "scikit-learn", "torch", "safetensors", "skops")
 
 
 class Run:
@@ -214,13 +213,21 @@ class Run:
             costs if self.settings.clocked else None,
             budget if self.settings.clocked else math.inf,
             families=[trial.family.name for trial in pool],
-            deadline=self.settings.deadline - 0.5 * self.clock.reserve(),
+            deadline=self._blend_deadline(started),
         )
         self._combiner = chosen.combiner
         self._blended_at, self._blended_trials = self.clock.elapsed(), len(self.board.ok())
         if self.settings.clocked:
             self.clock.finishing = max(self.clock.finishing, time.monotonic() - started)
         return chosen
+
+    def _blend_deadline(self, started: float) -> float:
+        """A blend may take a twentieth of the time limit, and half of the reserve when it is the last."""
+        if not self.settings.clocked:
+            return math.inf
+        return min(
+            self.settings.deadline - 0.5 * self.clock.reserve(), started + max(1.0, 0.05 * self.settings.seconds)
+        )
 
     def _pool(self) -> list[Trial]:
         """The best complete trials, and the best of every family."""
@@ -265,12 +272,12 @@ class Run:
         keys = [member.key for member in plan.members]
         if honest and self.honest is not None:
             try:
-                self.folder.commit(content, {**states, "honest": self.honest.state()}, keys, _LIBRARIES)
+                self.folder.commit(content, {**states, "honest": self.honest.state()}, keys)
                 self.plan = plan
                 return
             except ArtifactError:  # a truth of the task's own that cannot be written: commit without it
                 pass
-        self.folder.commit(content, states, keys, _LIBRARIES)
+        self.folder.commit(content, states, keys)
         self.plan = plan
         if self.settings.clocked:
             self.clock.finishing = max(self.clock.finishing, time.monotonic() - started)
