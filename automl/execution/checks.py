@@ -31,7 +31,10 @@ def checked(raw: Any, kind: str, n_units: int, n_outputs: int, name: str) -> Pre
 
 
 def _checked_array(raw: Any, kind: str, n_units: int, n_outputs: int, name: str) -> ArrayPredictions:
-    values = np.asarray(raw, dtype=np.float64)
+    try:
+        values = np.asarray(raw, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise PluginError(f"model {name!r} returned {type(raw).__name__}, which is no array of numbers") from error
     if values.ndim == 1 and n_outputs == 1:
         values = values[:, None]
     if values.shape != (n_units, n_outputs):

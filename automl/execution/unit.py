@@ -8,6 +8,7 @@ import statistics
 import tempfile
 import time
 import traceback
+import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -40,6 +41,7 @@ _CACHED_VIEWS = 4
 _REPORT_SECONDS = 0.5
 
 _views: OrderedDict[tuple[Any, ...], tuple[View, Any]] = OrderedDict()
+_views_of: weakref.ref[Dataset] | None = None
 
 
 def run(job: Job, dataset: Dataset, progress: Callable[[int, float], None]) -> Event:
@@ -163,20 +165,40 @@ def _view(
     chain: list[type[EncoderPlugin]] = [ref.load() for ref in job.encoders]
     traits = (model.view, model.kinds if model.view != TABULAR[0] else (), model.sparse, model.handles_missing)
     names = tuple(ref.target for ref in job.encoders)
-    key = (id(dataset), job.fold, job.candidate.fidelity, names, traits)
+    _keep_views_of(dataset)
+    key = (job.fold, job.candidate.fidelity, names, traits)
     if key in _views:
         _views.move_to_end(key)
         return _views[key]
     features = dataset.table.select(dataset.problem.features).take(train)
     steady = replace(ctx, seed=job.fold + 1)
-    _views[key] = View.fit(model, chain, features, y, steady)
+    view, X = View.fit(model, chain, features, y, steady)
+    _views[key] = view, _locked(X)
     while len(_views) > _CACHED_VIEWS:
         _views.popitem(last=False)
     return _views[key]
 
 
+def _keep_views_of(dataset: Dataset) -> None:
+    """Cached views are of one data set; they go when another comes, or with it."""
+    global _views_of
+    if _views_of is None or _views_of() is not dataset:
+        _views.clear()
+        _views_of = weakref.ref(dataset, lambda _: _views.clear())
+
+
+def _locked(X: Any) -> Any:
+    """X made read-only: the next candidate gets the same arrays. A `Table` is so already."""
+    for name in ("data", "indices", "indptr"):
+        if hasattr(X, "tocsr"):
+            getattr(X, name).flags.writeable = False
+    if isinstance(X, np.ndarray):
+        X.flags.writeable = False
+    return X
+
+
 def forget_views() -> None:
-    """Drop cached views; executors call it when a data set is replaced or closed."""
+    """Drop cached views."""
     _views.clear()
 
 

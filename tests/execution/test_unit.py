@@ -1,0 +1,305 @@
+"""The unit of work: whatever a plugin does comes back as one event, and the cache changes nothing."""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from automl.plugins.tabular.binary import Binary
+
+from automl.contract import FitContext, FitInfo, FoldPlan, ModelPlugin
+from automl.discovery import PluginRef, Registry
+from automl.execution import unit
+from automl.execution.job import Candidate, Dataset, Event, Job
+from automl.intake import ingest
+
+
+@pytest.fixture(autouse=True)
+def _no_views_left() -> Iterator[None]:
+    unit.forget_views()
+    yield
+    unit.forget_views()
+
+
+@pytest.fixture(scope="module")
+def dataset() -> Dataset:
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({"a": rng.normal(size=120), "b": rng.choice(list("xyz"), 120), "c": rng.normal(size=120)})
+    X.loc[::7, "c"] = np.nan
+    intake = ingest(X, (X.a + rng.normal(size=120) > 0).to_numpy(), sample_weight=rng.exponential(size=120))
+    task = Binary()
+    problem = task.load(intake.table, intake.roles, np.arange(120))
+    folds = tuple(task.folds(problem, intake.table, FoldPlan(3, seed=0)))
+    return Dataset(intake.table, problem, folds, PluginRef.of(Binary))
+
+
+class Model(ModelPlugin):
+    """Always 1/2; subclasses misbehave."""
+
+    name = "model"
+    produces = "class_proba"
+
+    def fit(self, train: Any, valid: Any, ctx: FitContext) -> FitInfo | None:
+        self.seen = float(train.X.sum())
+        return None
+
+    def predict(self, request: Any) -> Any:
+        return np.full((len(request), 2), 0.5)
+
+
+class Raises(Model):
+    def fit(self, train: Any, valid: Any, ctx: FitContext) -> FitInfo | None:
+        raise {"value": ValueError, "memory": MemoryError, "exit": SystemExit, "stop": KeyboardInterrupt}[
+            self.params["what"]
+        ]("on purpose")
+
+
+class Forgets(Model):
+    """Learns something that its files do not hold."""
+
+    def predict(self, request: Any) -> Any:
+        share = 0.9 if hasattr(self, "seen") else 0.5
+        return np.tile([share, 1 - share], (len(request), 1))
+
+    def save(self, folder: Path) -> None:
+        kept, self.__dict__ = self.__dict__, {"params": self.params}
+        super().save(folder)
+        self.__dict__ = kept
+
+
+class Keeps(Model):
+    def fit(self, train: Any, valid: Any, ctx: FitContext) -> FitInfo | None:
+        self.handle = object()
+        return None
+
+
+class Infinite(Model):
+    def predict(self, request: Any) -> Any:
+        return np.full((len(request), 2), np.inf)
+
+
+class Lacking(Model):
+    requires = ("no_such_library",)
+
+
+class Vandal(Model):
+    """Writes into what it was given."""
+
+    def fit(self, train: Any, valid: Any, ctx: FitContext) -> FitInfo | None:
+        train.X[:] = 0.0
+        return None
+
+
+class Sees(Model):
+    view = "columns"
+
+    def fit(self, train: Any, valid: Any, ctx: FitContext) -> FitInfo | None:
+        return FitInfo(notes={"first": float(train.X["f0"].values[0])})
+
+
+class Tells(Model):
+    """Notes what it was given."""
+
+    view = "columns"
+    kinds = ("numeric", "category")
+    handles_weight = False
+
+    def fit(self, train: Any, valid: Any, ctx: FitContext) -> FitInfo | None:
+        stop = [ctx.report(step, 1.0 / (step + 1)) for step in range(5)]
+        return FitInfo(
+            notes={
+                "rows": len(train.y),
+                "held": None if valid is None else len(valid.y),
+                "weight": train.weight is not None,
+                "seed": ctx.seed,
+                "threads": ctx.threads,
+                "endless": ctx.time_left() == float("inf"),
+                "stop": stop,
+                "names": list(train.X.names),
+            }
+        )
+
+
+def job(model: type[ModelPlugin], fold: int = 0, encoders: tuple[str, ...] = (), **more: Any) -> Job:
+    params = more.pop("params", {})
+    fidelity = more.pop("fidelity", 1.0)
+    registry = Registry.installed([])
+    chain = encoders or ("one-hot", "scaled-numeric")
+    references = tuple(registry.encoders.reference(name) for name in chain)
+    candidate = Candidate(model.name, params, chain, fidelity, seed=5)
+    return Job(1, candidate, fold, PluginRef.of(model), references, **more)
+
+
+def run(wanted: Job, dataset: Dataset) -> Event:
+    return unit.run(wanted, dataset, lambda step, value: None)
+
+
+def test_a_job_gives_predictions_and_files_that_predict_the_same(dataset: Dataset) -> None:
+    event = run(job(Model), dataset)
+    assert event.kind == "done", event.detail
+    assert event.outcome is not None
+    assert event.outcome.predictions is not None
+    assert len(event.outcome.predictions) == len(dataset.folds[0].valid)
+    assert {name.split("/")[0] for name in event.outcome.files} == {"model", "view"}
+    assert event.outcome.wall > 0
+
+
+def test_a_fit_on_all_rows_has_no_predictions_and_no_validation(dataset: Dataset) -> None:
+    event = run(job(Tells, fold=-1), dataset)
+    assert event.outcome is not None
+    assert event.outcome.predictions is None
+    assert event.outcome.info.notes["rows"] == 120
+    assert event.outcome.info.notes["held"] is None
+
+
+@pytest.mark.parametrize(
+    ("what", "kind", "said"),
+    [
+        ("value", "error", "ValueError: on purpose"),
+        ("memory", "oom", "out of memory"),
+        ("exit", "error", "SystemExit: on purpose"),
+        ("stop", "error", "KeyboardInterrupt"),
+    ],
+)
+def test_whatever_a_model_raises_is_an_event(dataset: Dataset, what: str, kind: str, said: str) -> None:
+    event = run(job(Raises, params={"what": what}), dataset)
+    assert event.kind == kind
+    assert said in event.message
+    assert "on purpose" in event.detail
+    assert event.outcome is None
+
+
+def test_a_model_that_forgets_what_it_learnt_is_invalid(dataset: Dataset) -> None:
+    event = run(job(Forgets), dataset)
+    assert event.kind == "invalid"
+    assert "predicts differently after save and load" in event.message
+
+
+def test_state_that_cannot_be_saved_is_invalid_and_named(dataset: Dataset) -> None:
+    event = run(job(Keeps), dataset)
+    assert event.kind == "invalid"
+    assert "'handle'" in event.message
+
+
+def test_bad_predictions_are_invalid(dataset: Dataset) -> None:
+    event = run(job(Infinite), dataset)
+    assert event.kind == "invalid"
+    assert "not finite" in event.message
+
+
+def test_a_class_that_cannot_be_imported_is_invalid(dataset: Dataset) -> None:
+    lost = replace(job(Model), model=PluginRef("lost", "no_such_module_anywhere:Lost"))
+    event = run(lost, dataset)
+    assert event.kind == "invalid"
+    assert "no_such_module_anywhere" in event.message
+
+
+def test_a_missing_library_is_one_event(dataset: Dataset) -> None:
+    event = run(job(Lacking), dataset)
+    assert event.kind == "error"
+    assert "no_such_library" in event.message
+
+
+def test_a_model_is_told_its_seed_threads_and_rows_but_no_weights_that_it_cannot_use(dataset: Dataset) -> None:
+    event = run(job(Tells), dataset)
+    assert event.outcome is not None, event.detail
+    notes = event.outcome.info.notes
+    assert (notes["seed"], notes["threads"], notes["endless"]) == (5, 1, True)
+    assert (notes["rows"], notes["held"]) == (80, 40)
+    assert notes["weight"] is False
+    assert notes["names"] == ["f0", "f1", "f2"]
+
+
+def test_a_part_of_the_rows_is_the_same_part_each_time(dataset: Dataset) -> None:
+    one, _ = unit.rows_of(job(Model, fidelity=0.5), dataset)
+    two, valid = unit.rows_of(job(Model, fidelity=0.5), dataset)
+    assert len(one) == 40
+    assert one.tolist() == two.tolist()
+    assert valid is not None
+    assert set(one) <= set(dataset.folds[0].train)
+    assert len(valid) == 40
+
+
+def test_the_soft_limit_reaches_the_model(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    event = run(job(Tells, seconds=-1.0), dataset)
+    assert event.outcome is not None
+    assert event.outcome.info.notes["stop"] == [True] * 5
+
+
+def test_progress_is_thinned_out(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[tuple[int, float]] = []
+    now = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    unit.run(job(Tells), dataset, lambda step, value: told.append((step, value)))
+    assert told == [(0, 1.0)]
+
+
+@pytest.mark.parametrize("name", ["linear-baseline", "tree-baseline", "lightgbm"])
+def test_the_cache_of_views_changes_no_result(dataset: Dataset, name: str) -> None:
+    model = Registry.installed([]).models.load(name)
+    from automl.discovery import space_of
+
+    params = space_of(model, "tabular").point("binary")
+    wanted = [job(model, fold, model.encoders, params=params) for fold in (0, 1, 0, 1, 0)]
+    warm = [run(one, dataset) for one in wanted]
+    cold = []
+    for one in wanted[:2]:
+        unit.forget_views()
+        cold.append(run(one, dataset))
+    for position, event in enumerate(warm):
+        fresh = cold[position % 2]
+        assert event.outcome is not None, event.detail
+        assert fresh.outcome is not None
+        assert event.outcome.predictions is not None
+        assert fresh.outcome.predictions is not None
+        assert event.outcome.predictions.distance(fresh.outcome.predictions) == 0.0
+        assert event.outcome.files == fresh.outcome.files
+
+
+def test_a_model_that_writes_into_its_matrix_harms_no_other(dataset: Dataset) -> None:
+    before = run(job(Model), dataset)
+    event = run(job(Vandal), dataset)
+    assert event.kind == "error"
+    assert "read-only" in event.message
+    after = run(job(Model), dataset)
+    assert before.outcome is not None
+    assert after.outcome is not None
+    assert before.outcome.files == after.outcome.files
+
+
+def test_another_data_set_never_meets_the_views_of_the_last(dataset: Dataset) -> None:
+    """Also when it happens to lie at the same place in memory."""
+    for scale in range(1, 9):
+        columns = tuple(
+            replace(c, values=c.values * 0 + scale) if c.kind == "numeric" and c.name == "f0" else c
+            for c in dataset.table
+        )
+        other = Dataset(replace(dataset.table, columns=columns), dataset.problem, dataset.folds, dataset.task)
+        event = run(job(Sees), other)
+        assert event.outcome is not None, event.detail
+        assert event.outcome.info.notes["first"] == scale
+        del other
+
+
+def test_views_go_with_their_data_set(dataset: Dataset) -> None:
+    other = replace(dataset)
+    run(job(Model), other)
+    assert unit._views
+    del other
+    gc.collect()
+    assert not unit._views
+
+
+def test_one_row_predictions_are_timed_only_when_asked(dataset: Dataset) -> None:
+    plain, timed = run(job(Model), dataset), run(job(Model, measure=True), dataset)
+    assert plain.outcome is not None
+    assert timed.outcome is not None
+    assert np.isnan(plain.outcome.row_s)
+    assert timed.outcome.row_s > 0

@@ -1,0 +1,180 @@
+"""Views: which encoder reads which column, what happens to gaps, and that saving forgets nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.sparse
+
+from automl.contract import (
+    ArtifactError,
+    Column,
+    EncoderPlugin,
+    Facts,
+    FitContext,
+    ModelPlugin,
+    PluginError,
+    Table,
+)
+from automl.execution.views import View, assign
+
+CTX = FitContext(Facts("t", "real", 4, 3, 1, 1))
+
+
+class Numbers(EncoderPlugin):
+    name, kinds, missing = "numbers", ("numeric",), True
+
+    def fit_transform(self, columns: Table, y: Any, ctx: FitContext) -> Any:
+        return self.transform(columns)
+
+    def transform(self, columns: Table) -> Any:
+        return columns.matrix()
+
+
+class Codes(EncoderPlugin):
+    """Sparse indicator columns of the levels seen."""
+
+    name, kinds = "codes", ("category", "numeric")
+
+    def fit_transform(self, columns: Table, y: Any, ctx: FitContext) -> Any:
+        self.width = 1 + max(int(column.values.max()) for column in columns)
+        return self.transform(columns)
+
+    def transform(self, columns: Table) -> Any:
+        blocks = [np.eye(self.width, dtype=np.float32)[column.values] for column in columns]
+        return scipy.sparse.csr_matrix(np.concatenate(blocks, axis=1))
+
+
+class Dense(Codes):
+    name = "dense-codes"
+
+    def transform(self, columns: Table) -> Any:
+        return super().transform(columns).toarray()
+
+
+def model(**traits: Any) -> type[ModelPlugin]:
+    return type("Model", (ModelPlugin,), {"name": "model", **traits})
+
+
+def table(values: list[float], codes: list[int]) -> Table:
+    number = Column("f0", "size", "numeric", np.array(values))
+    colour = Column("f1", "colour", "category", np.array(codes, dtype=np.int32), ("red", "green", "blue"))
+    return Table((number, colour), len(values))
+
+
+TRAIN = table([1.0, np.nan, 3.0, 100.0], [0, 1, 2, 0])
+NEW = table([np.nan, 5.0], [2, 1])
+
+
+def test_a_column_goes_to_the_first_encoder_that_takes_it() -> None:
+    assert assign([Numbers, Codes], list(TRAIN), "m") == {Numbers: ("f0",), Codes: ("f1",)}
+    assert assign([Codes, Numbers], list(TRAIN), "m") == {Codes: ("f0", "f1")}
+
+
+def test_columns_that_no_encoder_takes_are_left_out_unless_none_is_left() -> None:
+    assert assign([Numbers], list(TRAIN), "m") == {Numbers: ("f0",)}
+    with pytest.raises(PluginError, match=r"no encoder of \['numbers'\].*category"):
+        assign([Numbers], [TRAIN["f1"]], "m")
+    with pytest.raises(PluginError, match="no encoder"):
+        assign([], list(TRAIN), "m")
+
+
+def test_no_columns_make_an_empty_matrix() -> None:
+    view, X = View.fit(model(), [Numbers], Table((), 4), None, CTX)
+    assert X.shape == (4, 0)
+    assert view.transform(Table((), 2)).shape == (2, 0)
+
+
+def test_gaps_are_filled_with_the_median_of_the_training_rows() -> None:
+    view, X = View.fit(model(), [Numbers, Dense], TRAIN, None, CTX)
+    assert X[:, 0].tolist() == [1.0, 3.0, 3.0, 100.0]
+    assert view.transform(NEW)[:, 0].tolist() == [3.0, 5.0]
+
+
+def test_a_gap_in_a_column_that_had_none_is_filled_with_zero_rather_than_left() -> None:
+    full = table([1.0, 2.0, 3.0], [0, 1, 2])
+    view, _ = View.fit(model(), [Numbers, Dense], full, None, CTX)
+    assert np.isfinite(view.transform(NEW)).all()
+
+
+def test_a_column_without_any_value_is_filled_with_zeros() -> None:
+    empty = table([np.nan] * 3, [0, 1, 2])
+    _, X = View.fit(model(), [Numbers, Dense], empty, None, CTX)
+    assert X[:, 0].tolist() == [0.0, 0.0, 0.0]
+
+
+def test_a_model_that_takes_gaps_gets_them() -> None:
+    view, X = View.fit(model(handles_missing=True), [Numbers, Dense], TRAIN, None, CTX)
+    assert np.isnan(X[1, 0])
+    assert np.isnan(view.transform(NEW)[0, 0])
+
+
+def test_sparse_stays_sparse_only_for_models_that_take_it() -> None:
+    _, dense = View.fit(model(), [Numbers, Codes], TRAIN, None, CTX)
+    view, sparse = View.fit(model(sparse=True), [Numbers, Codes], TRAIN, None, CTX)
+    assert isinstance(dense, np.ndarray)
+    assert scipy.sparse.issparse(sparse)
+    assert sparse.format == "csr"
+    assert sparse.dtype == np.float32
+    np.testing.assert_array_equal(sparse.toarray(), dense)
+    assert view.transform(NEW).toarray().tolist() == [[3.0, 0.0, 0.0, 1.0], [5.0, 0.0, 1.0, 0.0]]
+
+
+def test_sparse_and_dense_encoders_make_the_same_matrix() -> None:
+    _, one = View.fit(model(), [Numbers, Codes], TRAIN, None, CTX)
+    _, two = View.fit(model(), [Numbers, Dense], TRAIN, None, CTX)
+    np.testing.assert_array_equal(one, two)
+
+
+def test_the_columns_view_passes_what_the_model_takes_and_encodes_the_rest() -> None:
+    view, X = View.fit(model(view="columns", kinds=("numeric",)), [Codes], TRAIN, None, CTX)
+    assert [column.kind for column in X] == ["numeric"] * 4
+    assert X.names[0] == "f0"
+    assert np.isnan(X["f0"].values[1])
+    assert view.passed == ("f0",)
+    assert view.transform(NEW).names == X.names
+
+
+@pytest.mark.parametrize("traits", [{}, {"sparse": True}, {"view": "columns", "kinds": ("numeric",)}])
+def test_a_view_is_the_same_after_save_and_load(tmp_path: Path, traits: dict[str, Any]) -> None:
+    view, _ = View.fit(model(**traits), [Numbers, Codes], TRAIN, None, CTX)
+    view.save(tmp_path)
+    loaded = View.load(tmp_path, {"numbers": Numbers, "codes": Codes})
+    before, after = view.transform(NEW), loaded.transform(NEW)
+    if isinstance(before, Table):
+        for one, two in zip(before, after, strict=True):
+            assert one.name == two.name
+            np.testing.assert_array_equal(one.values, two.values)
+    else:
+        np.testing.assert_array_equal(
+            np.asarray(before.todense() if view.sparse else before),
+            np.asarray(after.todense() if view.sparse else after),
+        )
+
+
+def test_an_encoder_that_is_not_installed_any_more_is_named(tmp_path: Path) -> None:
+    view, _ = View.fit(model(), [Numbers, Codes], TRAIN, None, CTX)
+    view.save(tmp_path)
+    with pytest.raises(ArtifactError, match="'codes'"):
+        View.load(tmp_path, {"numbers": Numbers})
+
+
+@pytest.mark.parametrize(
+    ("result", "said"),
+    [
+        (np.zeros((3, 1), dtype=np.float32), r"\(3, 1\) for 4 rows"),
+        (np.zeros(4, dtype=np.float32), "two-dimensional"),
+        (np.zeros((4, 1)), "float64, not float32"),
+        ([[1.0]] * 4, "list"),
+        (None, "NoneType"),
+    ],
+    ids=["rows", "shape", "dtype", "list", "nothing"],
+)
+def test_an_encoders_output_is_checked(result: Any, said: str) -> None:
+    bad = type("Bad", (Numbers,), {"name": "bad", "fit_transform": lambda self, columns, y, ctx: result})
+    with pytest.raises(PluginError, match=said) as caught:
+        View.fit(model(), [bad], Table((TRAIN["f0"],), 4), None, CTX)
+    assert "'bad'" in str(caught.value)
