@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-
-from automl.contract import ArrayPredictions, DataError, FoldPlan, Problem, Request, Table, TaskPlugin, Truth
-from automl.intake import ingest
 from automl.plugins.tabular.binary import Binary
 from automl.plugins.tabular.multiclass import Multiclass
 from automl.plugins.tabular.regression import Regression
+
+from automl.contract import ArrayPredictions, DataError, FoldPlan, Problem, Request, Table, TaskPlugin, Truth
+from automl.intake import ingest
 
 N = 40
 
@@ -89,9 +89,10 @@ def test_labels_come_back_in_their_type(labels: Any, dtype: Any) -> None:
 
 @pytest.mark.parametrize("dtype", ["Int64", "boolean", "string", "category"])
 def test_labels_of_pandas_own_types_come_back_as_plain_ones(dtype: str) -> None:
-    y = {"boolean": [True, False], "Int64": [1, 2]}.get(dtype, ["x", "y"]) * 20
+    values: dict[str, list[Any]] = {"boolean": [True, False], "Int64": [1, 2]}
+    y = values.get(dtype, ["x", "y"]) * 20
     task = Binary()
-    problem, _ = loaded(task, pd.Series(y, dtype=dtype))  # type: ignore[call-overload]
+    problem, _ = loaded(task, pd.Series(y, dtype=dtype))
     assert sorted(answered(task, problem, [0, 1]).tolist()) == sorted(set(y))
 
 
@@ -174,7 +175,7 @@ def test_weights_reach_batch_and_truth_as_they_are() -> None:
     truth = Binary().truth(problem, table, rows)
     assert batch.weight is not None
     assert truth is not None
-    assert batch.weight.tolist() == truth.weight.tolist() == weight[rows].tolist()  # type: ignore[union-attr]
+    assert batch.weight.tolist() == truth.weight.tolist() == weight[rows].tolist()
     assert len(problem.features) == 2
 
 
@@ -194,7 +195,7 @@ def test_a_metric_goes_by_scikit_learns_names_too() -> None:
     with pytest.raises(DataError, match=r"metric-unknown.*'speed'.*rmse"):
         Regression().metric(number, "speed")
     with pytest.raises(DataError, match="metric-unknown"):
-        Regression().metric(number, 3)  # type: ignore[arg-type]
+        Regression().metric(number, 3)
 
 
 def test_a_function_gets_labels_or_probabilities_as_it_asks() -> None:

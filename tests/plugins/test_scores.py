@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sklearn import metrics as reference
-
-from automl.contract import ArrayPredictions, Metric, Problem, Request, Truth
 from automl.plugins.tabular.binary import Binary
 from automl.plugins.tabular.multiclass import Multiclass
 from automl.plugins.tabular.regression import Regression
+from sklearn import metrics as reference
+
+from automl.contract import ArrayPredictions, Metric, Problem, Request, Truth
 
 SEEDS = range(6)
 Figure = Callable[..., float]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
+from automl.plugins.tabular.splits import forward, group_codes, grouped, quantile_strata, stratified, time_values
 
 from automl.contract import Column, DataError, Fold, FoldPlan, IntArray
-from automl.plugins.tabular.splits import forward, group_codes, grouped, quantile_strata, stratified, time_values
 
 
 def covers(folds: list[Fold], n: int) -> bool:
@@ -102,7 +104,7 @@ def test_the_past_is_learnt_from_and_what_follows_is_validated_on(n_folds: int) 
     assert len(folds) == n_folds
     for fold in folds:
         assert times[fold.train].max() < times[fold.valid].min()
-    for early, late in zip(folds, folds[1:], strict=False):
+    for early, late in itertools.pairwise(folds):
         assert set(early.train) | set(early.valid) == set(late.train)
     assert times[folds[-1].valid].max() == times.max()
 
