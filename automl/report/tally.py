@@ -70,7 +70,7 @@ class Tally:
         parts = [f"best {figure(best)}", f"best baseline {figure(self.best_baseline)}"]
         if best is not None and self.best_baseline is not None:
             parts.append(f"lift {figure(best - self.best_baseline, digits=3, signed=True)}")
-        if self.members:
+        if self.members and not self.finished:
             parts.append(f"{self.members} in the ensemble")
         parts.append(f"{self.trials} trials")
         if self.failures:

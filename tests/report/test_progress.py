@@ -85,7 +85,8 @@ def test_a_log_has_a_line_for_each_step_when_they_are_slow() -> None:
     assert lines[1] == "automl: note [constant-column] has one value (f): left out"
     assert "best 0.8 · best baseline 0.7 · lift +0.1 · 3 trials" in lines[5]
     assert lines[-1].startswith("automl: done in 30 s · best 0.85 · best baseline 0.7 · lift +0.15")
-    assert lines[-1].endswith("2 in the ensemble · 4 trials · 1 failed")
+    assert lines[-1].endswith("lift +0.15 · 4 trials · 1 failed")
+    assert "2 in the ensemble" in lines[-2]
 
 
 def test_a_log_has_at_most_a_line_a_second_apart_from_phases() -> None:
