@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 from automl.search.settings import Settings
 
-_FOLD_SHARE = 0.1
+_TRIAL_SHARE = 0.2
+_FOLD_SHARE = 0.25
 _GRACE_SECONDS = 5.0
 
 
@@ -16,11 +17,12 @@ _GRACE_SECONDS = 5.0
 class Clock:
     """Time of a run. With `n_trials` everything here is infinite and nothing depends on the clock.
 
-    `finishing` is the longest that blending and committing has taken so far, in seconds.
+    `folds` a trial has; `finishing` is the longest that blending and committing has taken so far, in seconds.
     """
 
     settings: Settings
     started: float = field(default_factory=time.monotonic)
+    folds: int = 1
     finishing: float = 0.0
 
     def elapsed(self) -> float:
@@ -43,12 +45,12 @@ class Clock:
         return self.left() - self.reserve()
 
     def job_limits(self, baseline: bool) -> tuple[float, float]:
-        """Soft and hard seconds of a job that starts now.
+        """Soft and hard seconds of a job that starts now: all folds of a trial together get a fifth of the time.
 
         The hard limit is for hangs; it leaves room for a first import of the model's libraries on a busy machine.
         """
         if not self.settings.clocked:
             return math.inf, math.inf
-        share = _FOLD_SHARE * (1.5 if baseline else 1.0)
+        share = min(_TRIAL_SHARE * self.settings.slots / self.folds, _FOLD_SHARE) * (1.5 if baseline else 1.0)
         soft = max(0.05, min(max(1.0, share * self.settings.seconds), self.work_left()))
         return soft, min(2.0 * soft + _GRACE_SECONDS, max(0.05, self.work_left()))

@@ -15,7 +15,7 @@ from automl.search.settings import Settings
 
 _ROWS_TO_FOLDS = ((5_000, 8), (20_000, 5), (50_000, 4), (200_000, 3))
 _ROWS_TO_REPEATS = ((300, 5), (1_000, 3), (2_000, 2))
-_HEAD = 4
+_HEAD = 5
 _SHARE = 0.5
 
 

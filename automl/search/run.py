@@ -64,6 +64,7 @@ class Run:
         self.field, self.folding, self.settings = field, folding, settings
         self.executor, self.folder, self.clock = executor, folder, clock
         self.emit, self.stopped = emit, stopped
+        clock.folds = folding.judged
         self.metric: Metric = task.metric(problem, wanted)
         self.scorer = Scorer(task, problem, table, folding, self.metric)
         self.board = Board(folding.judged, facts_of(problem, table, training_rows(folding)), settings)
