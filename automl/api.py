@@ -362,6 +362,8 @@ def _kept_folds(folds: Any, intake: Intake) -> Any:
     """The user's fold numbers for the rows that were kept; pairs need all rows. Raises DataError."""
     if folds is None or hasattr(folds, "split"):
         return folds
+    if hasattr(folds, "__next__"):
+        folds = list(folds)
     rows = intake.rows_kept
     whole = len(rows) == 0 or len(rows) == int(rows[-1]) + 1
     if isinstance(folds, list | tuple) and folds and isinstance(folds[0], list | tuple):
@@ -371,7 +373,7 @@ def _kept_folds(folds: Any, intake: Intake) -> Any:
             )
         return folds
     numbers = np.asarray(folds)
-    return numbers[rows] if len(numbers) > len(rows) else numbers
+    return numbers[rows] if numbers.ndim == 1 and len(numbers) > len(rows) else numbers
 
 
 def _feature_names(data: Any, width: int) -> Any:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from automl.contract import ADDITIVE, Facts, Fold, FoldPlan, OptionError, Problem, Table, TaskPlugin
-from automl.search.families import Family
+from automl.search.families import TABULAR_VIEWS, Family
 from automl.search.settings import Settings
 
 _ROWS_TO_FOLDS = ((5_000, 8), (20_000, 5), (50_000, 4), (200_000, 3))
@@ -54,7 +54,7 @@ def make_folds(
     Raises OptionError when the user's folds cannot be used.
     """
     if given is not None:
-        pairs = given_folds(given, len(table))
+        pairs = given_folds(given, len(table), *_targets_and_groups(task, problem, table))
         return Folding(tuple(task.folds(problem, table, FoldPlan(len(pairs), seed=settings.seed, given=pairs))), 1)
     count = fold_count(len(table), facts, contenders, settings)
     repeats = 1
@@ -75,6 +75,14 @@ def make_folds(
     return Folding(tuple(folds), repeats)
 
 
+def _targets_and_groups(task: TaskPlugin, problem: Problem, table: Table) -> tuple[Any, Any]:
+    """What a splitter may ask for: (n,) targets and (n,) groups, or None."""
+    if TABULAR_VIEWS[0] not in task.views:
+        return None, None
+    batch = task.batch(problem, table, np.arange(len(table), dtype=np.int64), TABULAR_VIEWS[0])
+    return batch.y, batch.groups
+
+
 def fold_count(n_rows: int, facts: Facts, contenders: Sequence[Family], settings: Settings) -> int:
     """Folds by size, lowered until the head of the portfolio fits half the time."""
     count = next((k for rows, k in _ROWS_TO_FOLDS if n_rows <= rows), 1)
@@ -88,41 +96,56 @@ def fold_count(n_rows: int, facts: Facts, contenders: Sequence[Family], settings
     return 1
 
 
-def given_folds(given: Any, n_rows: int) -> tuple[tuple[Any, Any], ...]:
+def given_folds(given: Any, n_rows: int, y: Any = None, groups: Any = None) -> tuple[tuple[Any, Any], ...]:
     """The user's folds as (train, valid) row numbers.
 
     Args:
         given: a list of (train, valid) row numbers; an (n,) array with a fold number for every row (negative: never
-            validated on); or a scikit-learn splitter that needs neither X nor y.
+            validated on); or a scikit-learn splitter, which is given `y` and `groups`.
 
     Raises OptionError saying what is wrong.
     """
-    if hasattr(given, "split"):
-        pairs = list(given.split(np.zeros((n_rows, 1))))
-    elif _is_pairs(given):
-        pairs = list(given)
-    else:
-        numbers = np.asarray(given)
-        if numbers.shape != (n_rows,):
-            raise OptionError(f"folds has shape {numbers.shape}; give one fold number for each of the {n_rows} rows")
-        rows = np.arange(n_rows)
-        pairs = [(rows[numbers != k], rows[numbers == k]) for k in np.unique(numbers) if k >= 0]
     out = []
-    for train, valid in pairs:
-        train, valid = np.asarray(train, dtype=np.int64), np.asarray(valid, dtype=np.int64)
+    for train, valid in _pairs(given, n_rows, y, groups):
+        train, valid = _row_numbers(train), _row_numbers(valid)
         both = np.concatenate([train, valid])
         if not len(train) or not len(valid) or both.min() < 0 or both.max() >= n_rows:
-            raise OptionError(f"a fold is empty or has rows outside 0…{n_rows - 1}")
+            raise OptionError(f"folds: a fold is empty or has rows outside 0…{n_rows - 1}")
         if len(np.intersect1d(train, valid)):
-            raise OptionError("a fold validates on rows that it learns from; make the two sides disjoint")
+            raise OptionError("folds: one validates on rows that it learns from; make the two sides disjoint")
         out.append((train, valid))
     if not out:
         raise OptionError("folds is empty; give at least one (train, valid) pair")
     return tuple(out)
 
 
-def _is_pairs(given: Any) -> bool:
-    return isinstance(given, list | tuple) and all(isinstance(p, list | tuple) and len(p) == 2 for p in given)
+def _pairs(given: Any, n_rows: int, y: Any, groups: Any) -> list[tuple[Any, Any]]:
+    """Any of the three forms as pairs. Raises OptionError."""
+    if hasattr(given, "split") and not isinstance(given, str):
+        try:
+            return list(given.split(np.zeros((n_rows, 1)), y, groups))
+        except (TypeError, ValueError) as error:
+            raise OptionError(f"folds={given!r} cannot split this data: {error}") from error
+    if isinstance(given, list | tuple) and all(isinstance(p, list | tuple) and len(p) == 2 for p in given):
+        return list(given)
+    numbers = np.asarray(given)
+    if numbers.shape != (n_rows,) or numbers.dtype.kind not in "iuf":
+        raise OptionError(
+            f"folds is an array of {numbers.dtype} of shape {numbers.shape}; give one fold number for each of the "
+            f"{n_rows} rows, (train, valid) pairs of row numbers, or a splitter"
+        )
+    rows = np.arange(n_rows)
+    return [(rows[numbers != k], rows[numbers == k]) for k in np.unique(numbers) if k >= 0]
+
+
+def _row_numbers(rows: Any) -> Any:
+    """(m,) int64. Raises OptionError for what is no row number, such as a mask."""
+    numbers = np.asarray(rows)
+    if numbers.ndim != 1 or (len(numbers) and numbers.dtype.kind not in "iu"):
+        raise OptionError(
+            f"folds holds {numbers.dtype} values of shape {numbers.shape}; give row numbers, counted from 0"
+        )
+    return numbers.astype(np.int64)
 
 
 def _same(first: Sequence[Fold], second: Sequence[Fold]) -> bool:

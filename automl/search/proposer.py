@@ -43,7 +43,11 @@ class Proposer:
         with _quiet():
             trial = self._study.ask(self._distributions)
         chosen = {name: self._plain(name, value) for name, value in trial.params.items()}
-        return trial, self.space.point(self.task, chosen)
+        point, usual = self.space.point(self.task, chosen), self.space.point(self.task)
+        for name in self.space.knobs:
+            if not self.space.active(name, point):
+                point[name] = usual[name]
+        return trial, point
 
     def tell(self, token: Any, score: float | None) -> None:
         """The score of an asked point, higher is better; None when it failed."""
@@ -78,7 +82,9 @@ class Proposer:
 
     def _index(self, name: str, value: Any) -> Any:
         knob = self.space.knobs[name]
-        return knob.options.index(value) if isinstance(knob, Choice) else value
+        if not isinstance(knob, Choice):
+            return value
+        return next(i for i, option in enumerate(knob.options) if type(option) is type(value) and option == value)
 
     def _plain(self, name: str, value: Any) -> Any:
         knob = self.space.knobs[name]

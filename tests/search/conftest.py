@@ -1,0 +1,198 @@
+"""A search without models: families whose quality is known, and an executor that answers as it is told."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pytest
+from automl.plugins.tabular.regression import Regression
+
+from automl.contract import (
+    ArrayPredictions,
+    Column,
+    Estimate,
+    Facts,
+    FitInfo,
+    Float,
+    FoldPlan,
+    ModelPlugin,
+    Resources,
+    SearchSpace,
+    Start,
+    Table,
+)
+from automl.discovery import PluginRef
+from automl.execution.job import Dataset, Event, Job, Outcome
+from automl.execution.protocol import Capacity
+from automl.search.board import Board
+from automl.search.clock import Clock
+from automl.search.events import TrialFinished
+from automl.search.families import Family, Field
+from automl.search.folding import Folding
+from automl.search.planner import Planner
+from automl.search.scheduler import Scheduler
+from automl.search.scorer import Scorer
+from automl.search.settings import Settings
+from automl.search.trial import Trial
+
+FACTS = Facts("regression", "real", 60, 1, 0, 1)
+Answer = Callable[[Job], Any]
+
+
+def family(
+    name: str, *, baseline: bool = False, seconds: float = 1.0, knobs: bool = True, starts: int = 0, **traits: Any
+) -> Family:
+    """A family with one knob, `level`, whose default is .5, and `starts` further start points."""
+
+    def estimate(cls: Any, facts: Facts, params: Mapping[str, Any]) -> Estimate:
+        return Estimate(seconds)
+
+    made = {"name": name, "produces": "real", "baseline": baseline, "estimate": classmethod(estimate), **traits}
+    model = type(name, (ModelPlugin,), made)
+    others = tuple(Start(f"s{i}", {"level": 0.1 * (i + 1)}) for i in range(starts))
+    space = SearchSpace({"level": Float(0.0, 1.0)}, {"level": 0.5}, {}, others) if knobs else SearchSpace()
+    points = tuple(space.portfolio("regression", 60))
+    return Family(name, model, PluginRef(name, "nowhere:Model"), space, points, (), (), Resources())
+
+
+class FakeExecutor:
+    """Answers a job with predictions that are wrong by the number its answer gives, or with the event it names."""
+
+    isolates = True
+
+    def __init__(self, answer: Answer, slots: int = 1) -> None:
+        self.answer, self.slots = answer, slots
+        self.jobs: list[Job] = []
+        self.killed: list[int] = []
+        self._queue: list[Job] = []
+        self.dataset: Dataset | None = None
+
+    def start(self) -> None:
+        """Nothing."""
+
+    def open(self, dataset: Dataset) -> None:
+        self.dataset = dataset
+
+    def submit(self, job: Job) -> None:
+        self.jobs.append(job)
+        self._queue.append(job)
+
+    def wait(self, timeout: float) -> list[Event]:
+        if not self._queue:
+            return []
+        job = self._queue.pop(0)
+        given = self.answer(job)
+        if isinstance(given, str):
+            return [Event(job.id, given, message=f"{given} on purpose")]  # type: ignore[arg-type]
+        assert self.dataset is not None
+        y = self.dataset.table["f1"].values[self.dataset.folds[job.fold].valid]
+        predictions = ArrayPredictions("real", (y + given)[:, None])
+        outcome = Outcome(predictions, {"m": b"x"}, FitInfo(), 1.0, 1.0, 0.1, 0.001)
+        return [Event(job.id, "progress", step=1, value=0.5), Event(job.id, "done", outcome)]
+
+    def kill(self, job: int) -> None:
+        self.killed.append(job)
+        self._queue = [waiting for waiting in self._queue if waiting.id != job]
+
+    def capacity(self) -> Capacity:
+        return Capacity(self.slots, len(self._queue))
+
+    def close(self) -> None:
+        """Nothing."""
+
+
+@dataclass
+class Search:
+    """A finished scripted search."""
+
+    board: Board
+    executor: FakeExecutor
+    told: list[Any]
+    notes: list[dict[str, Any]]
+    finished: list[Trial]
+    dropped: list[Trial]
+    kept: list[tuple[str, int]] = field(default_factory=list)
+
+    @property
+    def order(self) -> list[tuple[str, int]]:
+        """(model, fold) of every job, as submitted."""
+        return [(job.candidate.model, job.fold) for job in self.executor.jobs]
+
+    def trial(self, name: str) -> Trial:
+        return next(trial for trial in self.board.trials if trial.name == name)
+
+    def ends(self) -> list[TrialFinished]:
+        return [event for event in self.told if isinstance(event, TrialFinished)]
+
+
+def small_table(n: int = 60) -> Table:
+    rng = np.random.default_rng(0)
+    columns = (Column("f0", "x", "numeric", rng.normal(size=n)), Column("f1", "y", "numeric", rng.normal(size=n)))
+    return Table(columns, n)
+
+
+def searched(
+    families: Sequence[Family],
+    answer: Answer,
+    *,
+    n_folds: int = 3,
+    repeats: int = 1,
+    slots: int = 1,
+    stopped: Callable[[], bool] = lambda: False,
+    **options: Any,
+) -> Search:
+    """Run the whole search over these families with these answers."""
+    settings = Settings(slots=slots, **{"n_trials": 6, **options})
+    table, task = small_table(), Regression()
+    problem = task.load(table, {"target": "f1"}, np.arange(60))
+    folds = [f for r in range(repeats) for f in task.folds(problem, table, FoldPlan(n_folds, seed=r))]
+    folding = Folding(tuple(folds), repeats)
+    board = Board(folding.judged, FACTS, settings)
+    clock = Clock(settings)
+    planner = Planner(Field(list(families)), board, clock, settings, "regression", repeats)
+    executor = FakeExecutor(answer, slots)
+    executor.open(Dataset(table, problem, folding.folds, PluginRef.of(Regression)))
+    found = Search(board, executor, [], [], [], [])
+    Scheduler(
+        executor,
+        planner,
+        board,
+        Scorer(task, problem, table, folding, task.metric(problem, "auto")),
+        clock,
+        settings,
+        keep=lambda trial, fold, outcome: found.kept.append((trial.name, fold)),
+        finished=found.finished.append,
+        drop=found.dropped.append,
+        emit=found.told.append,
+        note=found.notes.append,
+        stopped=stopped,
+    ).run()
+    return found
+
+
+@dataclass
+class Workbench:
+    """What the tests of this folder are given."""
+
+    family: Callable[..., Family] = staticmethod(family)
+    search: Callable[..., Search] = staticmethod(searched)
+    table: Callable[..., Table] = staticmethod(small_table)
+    facts: Facts = FACTS
+    nan: float = math.nan
+
+
+@pytest.fixture
+def bench() -> Workbench:
+    return Workbench()
+
+
+@pytest.fixture
+def now(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """``now[0]`` is what every clock of the engine shows."""
+    shown = [1000.0]
+    monkeypatch.setattr("time.monotonic", lambda: shown[0])
+    return shown

@@ -1,0 +1,156 @@
+"""How many folds there are, how often over, and what a user's own folds must be."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from automl.plugins.tabular.regression import Regression
+from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold, TimeSeriesSplit
+
+from automl.contract import Column, DataError, Facts, OptionError, Problem, Table
+from automl.search.folding import fold_count, given_folds, make_folds, training_rows
+from automl.search.settings import PRESETS, Settings
+
+
+def count(n_rows: int, *, cost: float = 0.001, bench: Any = None, **options: Any) -> int:
+    families = [bench.family(f"m{i}", seconds=cost) for i in range(4)]
+    facts = Facts("regression", "real", n_rows, 1, 0, 1)
+    return fold_count(n_rows, facts, families, Settings(**options))
+
+
+def problem_of(table: Table, **roles: str) -> Problem:
+    return Regression().load(table, {"target": "f1", **roles}, np.arange(len(table)))
+
+
+def folds_of(bench: Any, given: Any = None, n: int = 60, roles: dict[str, str] | None = None, **options: Any) -> Any:
+    table = bench.table(n)
+    groups = Column("f2", "g", "numeric", np.arange(n) % 12 + 0.0)
+    table = Table((*table.columns, groups), n)
+    problem = problem_of(table, **(roles or {}))
+    settings = Settings(**{"n_trials": 3, **options})
+    return make_folds(Regression(), problem, table, bench.facts, [bench.family("m")], settings, given)
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "folds"), [(100, 8), (5_000, 8), (20_000, 5), (50_000, 4), (100_000, 3), (10**6, 1)]
+)
+def test_more_rows_need_fewer_folds(bench: Any, n_rows: int, folds: int) -> None:
+    assert count(n_rows, bench=bench, deadline=1e9, seconds=1e6) == folds
+
+
+def test_very_few_rows_have_fewer_folds_but_two(bench: Any) -> None:
+    assert count(6, bench=bench, deadline=1e9, seconds=1e6) == 3
+    assert count(2, bench=bench, deadline=1e9, seconds=1e6) == 2
+
+
+def test_a_preset_bounds_the_folds(bench: Any) -> None:
+    assert count(100, bench=bench, preset=PRESETS["fast"], deadline=1e9, seconds=1e6) == 3
+
+
+def test_dear_models_have_fewer_folds(bench: Any) -> None:
+    counts = [count(1000, cost=c, bench=bench, deadline=1e9, seconds=60) for c in (0.1, 1.2, 1.8, 2.4, 100.0)]
+    assert counts == sorted(counts, reverse=True)
+    assert (counts[0], counts[-1]) == (8, 1)
+
+
+def test_counted_trials_have_folds_that_depend_on_nothing_but_size(bench: Any) -> None:
+    assert {count(1000, cost=c, bench=bench, n_trials=3) for c in (0.001, 1.0, 1e6)} == {5}
+
+
+def test_little_data_is_split_again_when_there_is_time(bench: Any) -> None:
+    often = folds_of(bench, deadline=1e9, seconds=60.0, n_trials=None)
+    once = folds_of(bench, deadline=1e9, seconds=5.0, n_trials=None)
+    assert often.repeats > 1
+    assert len(often.folds) == often.repeats * often.judged
+    assert once.repeats == 1
+    first = often.folds[0].valid
+    again = often.folds[often.judged].valid
+    assert first.tolist() != again.tolist()
+
+
+def test_groups_and_time_are_split_once(bench: Any) -> None:
+    for role in ("groups", "time"):
+        assert folds_of(bench, roles={role: "f2"}, deadline=1e9, seconds=60.0, n_trials=None).repeats == 1
+
+
+def test_all_models_get_the_same_folds_each_time(bench: Any) -> None:
+    one, two, other = folds_of(bench, seed=3), folds_of(bench, seed=3), folds_of(bench, seed=4)
+    assert all((a.valid == b.valid).all() for a, b in zip(one.folds, two.folds, strict=True))
+    assert any(a.valid.tolist() != b.valid.tolist() for a, b in zip(one.folds, other.folds, strict=True))
+    assert training_rows(one) == 48
+
+
+FORMS: dict[str, Any] = {
+    "pairs": [([0, 1, 2, 3], [4, 5]), ([2, 3, 4, 5], [0, 1])],
+    "arrays": [(np.array([0, 1, 2, 3]), np.array([4, 5])), (np.array([2, 3, 4, 5]), np.array([0, 1]))],
+    "numbers": [1, 1, -1, -1, 0, 0],
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_users_folds_are_taken_in_each_form(form: str) -> None:
+    pairs = given_folds(FORMS[form], 6)
+    assert [valid.tolist() for _, valid in pairs] == [[4, 5], [0, 1]]
+    assert [train.tolist() for train, _ in pairs] == [[0, 1, 2, 3], [2, 3, 4, 5]]
+
+
+def test_a_splitter_is_taken_too() -> None:
+    assert len(given_folds(KFold(4), 20)) == 4
+    pairs = given_folds(TimeSeriesSplit(3), 20)
+    assert all(train.max() < valid.min() for train, valid in pairs)
+
+
+def test_a_users_folds_are_used_as_they_are(bench: Any) -> None:
+    folding = folds_of(bench, [(range(40), range(40, 60))])
+    assert (folding.repeats, folding.judged, folding.deployed) == (1, 1, 1)
+    assert folding.folds[0].valid.tolist() == list(range(40, 60))
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ([0, 1, 0], "shape"),
+        ([([0, 1], [1, 2])], "disjoint"),
+        ([([0, 1], [])], "empty"),
+        ([([], [0, 1])], "empty"),
+        ([([0, 1], [9])], "outside 0…5"),
+        ([([0, -1], [3])], "outside 0…5"),
+        ([], "empty"),
+        ([-1] * 6, "empty"),
+        ("abc", "folds"),
+        (5, "folds"),
+        ([0.5] * 6, "folds"),
+        ([([0.5, 1], [3])], "row numbers"),
+        ([([True, True, False, False], [False, False, True, True])], "row numbers"),
+        (["a"] * 6, "folds"),
+    ],
+)
+def test_what_is_wrong_with_a_users_folds_is_said(given: Any, said: str) -> None:
+    with pytest.raises(OptionError, match=said):
+        given_folds(given, 6)
+
+
+def test_a_splitter_is_given_the_target_and_the_groups(bench: Any) -> None:
+    folding = folds_of(bench, GroupKFold(4), roles={"groups": "f2"})
+    groups = np.arange(60) % 12
+    assert len(folding.folds) == 4
+    assert all(not set(groups[f.train]) & set(groups[f.valid]) for f in folding.folds)
+    y = np.array([0, 1] * 10)
+    assert all(y[valid].mean() == 0.5 for _, valid in given_folds(StratifiedKFold(5), 20, y))
+
+
+def test_a_splitter_that_cannot_split_is_explained() -> None:
+    with pytest.raises(OptionError, match=r"KFold.*number of splits"):
+        given_folds(KFold(50), 6)
+
+
+def test_a_task_that_makes_no_folds_is_an_error(bench: Any) -> None:
+    class Foldless(Regression):
+        def folds(self, problem: Any, table: Any, plan: Any) -> Any:
+            return []
+
+    table = bench.table()
+    with pytest.raises((OptionError, DataError), match="no folds"):
+        make_folds(Foldless(), problem_of(table), table, bench.facts, [], Settings(n_trials=1))

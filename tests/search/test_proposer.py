@@ -1,0 +1,98 @@
+"""Suggestions: inside the space, the same for the same seed, better than chance, of any JSON type."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from automl.contract import Choice, Float, Int, SearchSpace
+from automl.search.proposer import Proposer
+
+SPACE = SearchSpace(
+    {
+        "rate": Float(0.001, 1.0, log=True),
+        "depth": Int(1, 9, step=2),
+        "size": Float(0.0, 1.0, step=0.25),
+        "kind": Choice((None, True, 1, 1.0, "one", (1, 2))),
+    },
+    {"rate": 0.1, "depth": 5, "size": 0.5, "kind": None, "fixed": 7},
+    {"regression": {"fixed": 8}},
+)
+
+
+def suggestions(seed: int, n: int = 12) -> list[dict[str, Any]]:
+    proposer, found = Proposer(SPACE, "regression", seed), []
+    proposer.learn(SPACE.point("regression"), 0.1)
+    for number in range(n):
+        token, params = proposer.ask()
+        proposer.tell(token, None if number == 3 else -abs(params["rate"] - 0.05))
+        found.append(params)
+    return found
+
+
+def test_the_same_seed_and_order_give_the_same_suggestions() -> None:
+    assert suggestions(0) == suggestions(0)
+    assert suggestions(0) != suggestions(1)
+
+
+def test_suggestions_lie_in_the_space_and_keep_what_is_no_knob() -> None:
+    for params in suggestions(2, 30):
+        assert set(params) == {"rate", "depth", "size", "kind", "fixed"}
+        assert params["fixed"] == 8
+        assert all(knob.holds(params[name]) for name, knob in SPACE.knobs.items())
+        assert params["depth"] % 2 == 1
+        assert params["size"] in (0.0, 0.25, 0.5, 0.75, 1.0)
+
+
+def test_options_of_any_type_come_back_as_they_are_and_can_be_written_as_json() -> None:
+    found = {repr(params["kind"]) for params in suggestions(0, 60)}
+    assert found == {"None", "True", "1", "1.0", "'one'", "(1, 2)"}
+    json.dumps(suggestions(0))
+
+
+@pytest.mark.parametrize("value", [None, True, 1, 1.0, "one", (1, 2)], ids=repr)
+def test_a_known_result_counts_for_the_option_that_it_had(value: Any) -> None:
+    proposer = Proposer(SPACE, "regression", 0)
+    proposer.learn({**SPACE.point("regression"), "kind": value}, 1.0)
+    proposer.ask()
+    known = proposer._study.trials[0].params["kind"]
+    option = SPACE.knobs["kind"].options[known]  # type: ignore[union-attr]
+    assert type(option) is type(value)
+    assert option == value
+
+
+def test_results_told_in_between_are_learnt_from() -> None:
+    proposer = Proposer(SPACE, "regression", 0)
+    proposer.ask()
+    proposer.learn(SPACE.point("regression"), 0.5)
+    proposer.learn(SPACE.point("regression"), float("nan"))
+    assert sum(trial.value == 0.5 for trial in proposer._study.trials) == 1
+
+
+def test_suggestions_get_closer_to_what_was_good() -> None:
+    proposer, rates = Proposer(SPACE, "regression", 0), []
+    for _ in range(40):
+        token, params = proposer.ask()
+        rates.append(params["rate"])
+        proposer.tell(token, -abs(params["rate"] - 0.03))
+    early = sum(abs(rate - 0.03) for rate in rates[:10])
+    late = sum(abs(rate - 0.03) for rate in rates[-10:])
+    assert late < early / 2
+
+
+def test_an_empty_space_has_nothing_to_suggest() -> None:
+    assert Proposer(SearchSpace(), "regression", 0).exhausted
+    assert not Proposer(SPACE, "regression", 0).exhausted
+
+
+def test_a_knob_that_does_not_exist_here_stays_at_its_default() -> None:
+    space = SearchSpace(
+        {"kind": Choice(("tree", "line")), "depth": Int(1, 99, when={"kind": "tree"})}, {"kind": "line", "depth": 5}
+    )
+    proposer = Proposer(space, "regression", 0)
+    for _ in range(20):
+        token, params = proposer.ask()
+        proposer.tell(token, 0.0)
+        assert params["kind"] == "tree" or params["depth"] == 5
