@@ -193,7 +193,7 @@ class AutoML(Parameters, Portable):
     ) -> Run:
         """Everything that is decided before the first model."""
         task = choose_task(registry, self.task, intake.table, intake.roles, self._kinds)
-        problem, metric = define(task, intake.table, intake.roles, asked, self.metric)
+        problem, _ = define(task, intake.table, intake.roles, asked, self.metric)
         facts = facts_of(problem, intake.table, len(intake.table))
         field = gather(registry, task, facts, settings)
         given = _kept_folds(folds, intake)
@@ -209,7 +209,7 @@ class AutoML(Parameters, Portable):
             problem,
             intake.table,
             intake.schema.to_state(),
-            metric if not isinstance(self.metric, str) else self.metric,
+            self.metric,
             field,
             folding,
             settings,

@@ -30,6 +30,7 @@ from .samples import two_class_examples
 
 _THRESHOLD_ROWS = 50
 _ACCURACY_ROWS = 10_000
+_BALANCED = ("balanced_accuracy", "f1")
 
 
 class Binary(ClassTask):
@@ -77,7 +78,8 @@ class Binary(ClassTask):
 
     def decide(self, problem: Problem, values: FloatArray) -> IntArray:
         positive = problem.facts.get("positive", 1)
-        chosen = values[:, positive] >= problem.facts.get("threshold", 0.5)
+        plain = plain_threshold(problem.metric, float(problem.facts["shares"][positive]))
+        chosen = values[:, positive] >= problem.facts.get("threshold", plain)
         return np.asarray(np.where(chosen, positive, 1 - positive), dtype=np.int64)
 
     def refine(
@@ -96,13 +98,17 @@ class Binary(ClassTask):
         return two_class_examples()
 
 
+def plain_threshold(metric: str, share: float) -> float:
+    """The threshold before one is tuned: .5, or the positive share for metrics that weigh both classes alike."""
+    return share if metric in _BALANCED else 0.5
+
+
 def binary_metrics(positive: int, threshold: float | None, share: float) -> dict[str, Metric]:
     """Metrics by name, the default first.
 
     Args:
         positive: code of the positive class.
-        threshold: probability from which the positive class is decided; None takes .5, or the positive share for
-            metrics that weigh both classes alike.
+        threshold: probability from which the positive class is decided; None takes `plain_threshold`.
         share: of the positive class.
     """
 
@@ -112,8 +118,8 @@ def binary_metrics(positive: int, threshold: float | None, share: float) -> dict
     def precision_area(y: AnyArray, p: FloatArray, w: FloatArray) -> float:
         return scores.average_precision(y == positive, p[:, positive], w)
 
-    def labelled(name: str, of: Any, balanced: bool = False) -> Metric:
-        cut = threshold if threshold is not None else (share if balanced else 0.5)
+    def labelled(name: str, of: Any) -> Metric:
+        cut = threshold if threshold is not None else plain_threshold(name, share)
 
         def figure(y: AnyArray, p: FloatArray, w: FloatArray) -> float:
             decided = (p[:, positive] >= cut).astype(np.int64)
@@ -127,8 +133,8 @@ def binary_metrics(positive: int, threshold: float | None, share: float) -> dict
         scores.mean_metric("brier", scores.brier_units),
         scores.ArrayMetric("average_precision", precision_area),
         labelled("accuracy", lambda t: np.trace(t) / t.sum()),
-        labelled("balanced_accuracy", lambda t: scores.recalls(t).mean(), balanced=True),
-        labelled("f1", lambda t: scores.f1_scores(t)[1], balanced=True),
+        labelled("balanced_accuracy", lambda t: scores.recalls(t).mean()),
+        labelled("f1", lambda t: scores.f1_scores(t)[1]),
         labelled("precision", lambda t: scores.ratio(t[1, 1], t[:, 1].sum())),
         labelled("recall", lambda t: scores.ratio(t[1, 1], t[1].sum())),
     ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -174,15 +173,13 @@ def searched(
     return found
 
 
-@dataclass
 class Workbench:
     """What the tests of this folder are given."""
 
-    family: Callable[..., Family] = staticmethod(family)
-    search: Callable[..., Search] = staticmethod(searched)
-    table: Callable[..., Table] = staticmethod(small_table)
-    facts: Facts = FACTS
-    nan: float = math.nan
+    facts = FACTS
+    family = staticmethod(family)
+    search = staticmethod(searched)
+    table = staticmethod(small_table)
 
 
 @pytest.fixture

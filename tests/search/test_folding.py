@@ -21,7 +21,8 @@ def count(n_rows: int, *, cost: float = 0.001, bench: Any = None, **options: Any
 
 
 def problem_of(table: Table, **roles: str) -> Problem:
-    return Regression().load(table, {"target": "f1", **roles}, np.arange(len(table)))
+    problem: Problem = Regression().load(table, {"target": "f1", **roles}, np.arange(len(table)))
+    return problem
 
 
 def folds_of(bench: Any, given: Any = None, n: int = 60, roles: dict[str, str] | None = None, **options: Any) -> Any:
@@ -147,10 +148,7 @@ def test_a_splitter_that_cannot_split_is_explained() -> None:
 
 
 def test_a_task_that_makes_no_folds_is_an_error(bench: Any) -> None:
-    class Foldless(Regression):
-        def folds(self, problem: Any, table: Any, plan: Any) -> Any:
-            return []
-
-    table = bench.table()
+    task, table = Regression(), bench.table()
+    task.folds = lambda problem, table, plan: []
     with pytest.raises((OptionError, DataError), match="no folds"):
-        make_folds(Foldless(), problem_of(table), table, bench.facts, [], Settings(n_trials=1))
+        make_folds(task, problem_of(table), table, bench.facts, [], Settings(n_trials=1))

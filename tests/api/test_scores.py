@@ -1,0 +1,167 @@
+"""Scores, leaderboards, intervals and importances: the same figure wherever it is asked for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn import metrics as reference
+
+from automl import AutoML
+from automl.contract import DataError, OptionError
+
+COLUMNS = {"model", "family", "baseline", "score", "lift", "fit_s", "predict_s", "weight", "state", "reason"}
+
+
+def test_score_is_the_metric_on_what_predict_says(
+    binary: AutoML, many: AutoML, number: AutoML, breast: pd.DataFrame, wine: pd.DataFrame, diabetes: pd.DataFrame
+) -> None:
+    chances = binary.predict_proba(breast).to_numpy()
+    assert binary.score(breast) == pytest.approx(reference.roc_auc_score(breast.target, chances[:, 1]))
+    assert many.score(wine) == pytest.approx(-reference.log_loss(wine.target, many.predict_proba(wine)))
+    expected = -reference.root_mean_squared_error(diabetes.target, number.predict(diabetes))
+    assert number.score(diabetes) == pytest.approx(expected)
+
+
+def test_score_takes_the_target_inside_or_beside(binary: AutoML, breast: pd.DataFrame) -> None:
+    X, y = breast.drop(columns="target"), breast["target"]
+    assert binary.score(breast) == binary.score(X, y) == binary.score(X, y.to_numpy()) == binary.score(X, y.tolist())
+
+
+def test_score_without_a_target_says_what_is_missing(binary: AutoML, breast: pd.DataFrame) -> None:
+    with pytest.raises(DataError, match=r"target-missing.*'target'"):
+        binary.score(breast.drop(columns="target"))
+
+
+def test_score_of_a_label_that_was_never_learnt_is_an_error(binary: AutoML, breast: pd.DataFrame) -> None:
+    with pytest.raises(DataError, match="7"):
+        binary.score(breast.drop(columns="target"), [7] * len(breast))
+
+
+def test_the_honest_score_is_near_the_score_on_new_rows(fast: Any, diabetes: pd.DataFrame) -> None:
+    train, test = diabetes.iloc[::2], diabetes.iloc[1::2]
+    model = AutoML(**fast()).fit(train, "target")
+    assert model.score(test) == pytest.approx(model.score_, rel=0.15)
+
+
+def test_the_leaderboard_shows_the_best_first_and_the_ensemble(binary: AutoML) -> None:
+    board = binary.leaderboard()
+    assert set(board.columns) >= COLUMNS
+    assert "ensemble" in set(board.model)
+    assert board.model.is_unique
+    known = board.loc[board.state == "ok", "score"]
+    assert known.is_monotonic_decreasing
+    assert float(board.loc[board.model == "ensemble", "score"].iloc[0]) == pytest.approx(binary.score_)
+    assert board.baseline.sum() >= 3
+
+
+def test_the_weights_are_those_of_the_ensemble(many: AutoML) -> None:
+    board = many.leaderboard().set_index("model")
+    assert sum(weight for _, weight in many.ensemble_) == pytest.approx(1.0)
+    for name, weight in many.ensemble_:
+        assert board.loc[name, "weight"] == pytest.approx(weight)
+
+
+def test_the_leaderboard_on_data_says_what_score_says(binary: AutoML, breast: pd.DataFrame) -> None:
+    board = binary.leaderboard(breast)
+    assert "score_test" in board.columns
+    row = board[board.model == "ensemble"].iloc[0]
+    assert row.score_test == pytest.approx(binary.score(breast))
+    assert board.loc[board.baseline, "score_test"].notna().all()
+
+
+def test_the_interval_holds_the_score_and_gets_narrower_with_more_rows(number: AutoML, diabetes: pd.DataFrame) -> None:
+    low, high = number.score_interval_
+    assert low < number.score_ < high or low < number.score_
+    narrow, wide = number.score_interval(5000), number.score_interval(50)
+    assert narrow[1] - narrow[0] < wide[1] - wide[0]
+    sure, unsure = number.score_interval(200, level=0.99), number.score_interval(200, level=0.5)
+    assert sure[0] < unsure[0] < unsure[1] < sure[1]
+
+
+@pytest.mark.parametrize("wrong", [{"n": 0}, {"n": 10, "level": 0.0}, {"n": 10, "level": 1.0}, {"n": -3}])
+def test_an_interval_of_nothing_is_an_error(number: AutoML, wrong: dict[str, Any]) -> None:
+    with pytest.raises(OptionError, match="level"):
+        number.score_interval(**wrong)
+
+
+def test_importance_names_what_matters(words: AutoML, frame: Any) -> None:
+    table = words.permutation_importance(frame(200, 9), n_repeats=3, random_state=0)
+    assert list(table.columns) == ["feature", "importance", "std"]
+    assert table.feature.iloc[0] == "size"
+    assert set(table.feature) <= {"size", "colour", "since"}
+    assert table.importance.is_monotonic_decreasing
+    again = words.permutation_importance(frame(200, 9), n_repeats=3, random_state=0)
+    pd.testing.assert_frame_equal(table, again)
+
+
+@pytest.mark.parametrize("name", ["accuracy", "f1", "log_loss", "balanced_accuracy"])
+def test_a_metric_by_name_decides(fast: Any, frame: Any, name: str) -> None:
+    model = AutoML(**fast(metric=name, models=["tree-baseline"])).fit(frame(), "left")
+    new = frame(200, 4)
+    y = (new.left == "yes").astype(int)
+    decided = (model.predict(new) == "yes").astype(int)
+    figures: dict[str, Any] = {
+        "accuracy": lambda: reference.accuracy_score(y, decided),
+        "f1": lambda: reference.f1_score(y, decided),
+        "balanced_accuracy": lambda: reference.balanced_accuracy_score(y, decided),
+        "log_loss": lambda: -reference.log_loss(y, model.predict_proba(new)["yes"]),
+    }
+    assert model.score(new) == pytest.approx(figures[name]())
+
+
+def test_predict_and_score_agree_on_the_decision_even_without_a_tuned_threshold(fast: Any, frame: Any) -> None:
+    data = frame(44)
+    model = AutoML(**fast(metric="f1", models=["tree-baseline"])).fit(data, "left")
+    new = frame(300, 4)
+    expected = reference.f1_score(new.left == "yes", model.predict(new) == "yes")
+    assert model.score(new) == pytest.approx(expected)
+
+
+def test_the_positive_label_can_be_named(fast: Any, frame: Any) -> None:
+    data = frame()
+    model = AutoML(**fast(metric="recall", models=["tree-baseline"])).fit(data, "left", roles={"positive": "no"})
+    expected = reference.recall_score(data.left == "no", model.predict(data) == "no")
+    assert model.score(data) == pytest.approx(expected)
+
+
+def test_a_function_may_be_the_metric(fast: Any, diabetes: pd.DataFrame) -> None:
+    def worst(y_true: Any, y_pred: Any) -> float:
+        return float(np.max(np.abs(np.asarray(y_true) - np.asarray(y_pred))))
+
+    worst.greater_is_better = False  # type: ignore[attr-defined]
+    model = AutoML(**fast(metric=worst, models=["tree-baseline"])).fit(diabetes, "target")
+    assert model.score(diabetes) == pytest.approx(-worst(diabetes.target, model.predict(diabetes)))
+    assert model.leaderboard().score.dropna().le(0).all()
+
+
+def test_a_function_gets_the_callers_labels(fast: Any, frame: Any) -> None:
+    seen: set[str] = set()
+
+    def share(y_true: Any, y_pred: Any) -> float:
+        seen.update(y_true, y_pred)
+        return float(np.mean(np.asarray(y_true) == np.asarray(y_pred)))
+
+    AutoML(**fast(metric=share, models=["tree-baseline"])).fit(frame(), "left")
+    assert seen == {"no", "yes"}
+
+
+def test_an_unknown_metric_is_an_error_before_training(fast: Any, frame: Any) -> None:
+    with pytest.raises(DataError, match=r"metric-unknown.*roc_auc"):
+        AutoML(**fast(metric="speed")).fit(frame(), "left")
+
+
+def test_weights_change_what_is_learnt(fast: Any) -> None:
+    rng = np.random.default_rng(0)
+    data = pd.DataFrame({"a": rng.normal(size=120)})
+    data["y"] = np.where(rng.random(120) < 0.5, 0.0, 10.0)
+    weight = np.where(data.y == 10.0, 9.0, 1.0)
+    model = AutoML(**fast(task="regression", models=["prior-baseline"])).fit(data, "y", sample_weight=weight)
+    assert float(model.predict(data, model="prior-baseline").iloc[0]) > 8.0
+    by_column = AutoML(**fast(task="regression", models=["prior-baseline"])).fit(
+        data.assign(w=weight), "y", sample_weight="w"
+    )
+    assert by_column.score_ == pytest.approx(model.score_)
+    assert by_column.n_features_in_ == 1
