@@ -45,7 +45,7 @@ class Board:
 
     def best(self, baseline: bool | None = None) -> Trial | None:
         """The best complete trial; of baselines or of the others only, when asked."""
-        chosen = [t for t in self.ok() if baseline is None or t.family.model.baseline == baseline]
+        chosen = [t for t in self.ok() if baseline is None or t.baseline == baseline]
         return max(chosen, key=lambda trial: trial.score, default=None)
 
     def of(self, family: Family) -> list[Trial]:
@@ -59,7 +59,7 @@ class Board:
         best baseline on the same folds.
         """
         best = self.best(baseline=False)
-        if best is None or trial.family.model.baseline or not trial.results:
+        if best is None or trial.baseline or not trial.results:
             return ""
         worst = min(result.score for result in best.results.values())
         mean = trial.mean()

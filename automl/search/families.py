@@ -55,18 +55,24 @@ class Skipped:
 
 @dataclass
 class Field:
-    """All who take part, and who does not."""
+    """All who take part, and who does not. `named`: the models the user asked for; empty for all."""
 
     families: list[Family] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
+    named: tuple[str, ...] = ()
 
     def baselines(self) -> list[Family]:
         """The ones that run first."""
         return [family for family in self.families if family.model.baseline]
 
     def contenders(self) -> list[Family]:
-        """The ones that are searched."""
+        """The ones that have to beat them."""
         return [family for family in self.families if not family.model.baseline]
+
+    def searched(self) -> list[Family]:
+        """The contenders, and the baselines that the user let in and that have something to tune."""
+        tunable = [f for f in self.baselines() if f.space.knobs and (not self.named or f.name in self.named)]
+        return self.contenders() + tunable
 
 
 def gather(registry: Registry, task: TaskPlugin, facts: Facts, settings: Settings) -> Field:
@@ -75,7 +81,7 @@ def gather(registry: Registry, task: TaskPlugin, facts: Facts, settings: Setting
     Raises OptionError when `settings.models` names something unknown, PluginError when nothing can run.
     """
     _check_names(registry, settings.models)
-    found = Field()
+    found = Field(named=tuple(settings.models or ()))
     classes = registry.models.load_all()
     encoders = registry.encoders.load_all()
     for name, reason in sorted(registry.models.unavailable.items()):

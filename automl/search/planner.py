@@ -31,10 +31,10 @@ class Planner:
         self.repeats = repeats
         self._baselines = field.baselines()
         self._firsts = field.contenders()
-        self._next_point = {family.name: 0 for family in field.contenders()}
+        self._next_point = {family.name: 1 for family in field.searched()}
         self._proposers = {
             family.name: Proposer(family.space, task, settings.seed + number)
-            for number, family in enumerate(field.contenders())
+            for number, family in enumerate(field.searched())
         }
         self._dry: set[str] = set()
         self.phase = "baselines"
@@ -66,11 +66,11 @@ class Planner:
     def _open_trials(self) -> list[Trial]:
         """Trials with a fold to start, most urgent first: baselines, then first folds still to come, then the best."""
         open_trials = [t for t in self.board.running() if len(t.submitted) < self.board.n_folds]
-        waiting = [t for t in open_trials if t.results or t.family.model.baseline]
+        waiting = [t for t in open_trials if t.results or t.baseline]
         breadth = bool(self._firsts) and not self._limit_reached()
-        if breadth and not any(t.family.model.baseline for t in waiting):
+        if breadth and not any(t.baseline for t in waiting):
             return []  # breadth first: every family is seen on one fold before any goes deeper
-        waiting.sort(key=lambda t: (not t.family.model.baseline, -_known(t.mean()), t.number))
+        waiting.sort(key=lambda t: (not t.baseline, -_known(t.mean()), t.number))
         return [t for t in waiting if self._fits(t)]
 
     def _next_fold(self, trial: Trial) -> int:
@@ -78,7 +78,7 @@ class Planner:
 
     def _fits(self, trial: Trial) -> bool:
         """Can the rest of its folds still be run?"""
-        if not self.settings.clocked or trial.family.model.baseline:
+        if not self.settings.clocked or trial.baseline:
             return True
         rest = self.board.n_folds - len(trial.submitted)
         rounds = math.ceil(rest / self.settings.slots)
@@ -113,7 +113,6 @@ class Planner:
         self.phase = "portfolio" if self.phase == "baselines" else self.phase
         while self._firsts:
             family = self._firsts.pop(0)
-            self._next_point[family.name] = 1
             if self._affordable(family, _FIRST_SHARE):
                 trial = self._at_point(family, 0, "start")
                 if trial is not None:
@@ -121,7 +120,7 @@ class Planner:
         return self._searched()
 
     def _tried(self) -> int:
-        return sum(not trial.family.model.baseline for trial in self.board.trials)
+        return sum(not trial.baseline for trial in self.board.trials)
 
     def _repeat(self) -> tuple[Trial, int] | None:
         """The next fold of a further repeat of a good trial; best trials first, one repeat of all after the other."""
@@ -149,12 +148,12 @@ class Planner:
     def _searched(self) -> Trial | None:
         """The next trial of the family whose turn it is."""
         while True:
-            claims = [self._claim(family) for family in self.field.contenders() if self._may_go_on(family)]
+            claims = [self._claim(family) for family in self.field.searched() if self._may_go_on(family)]
             best = self.board.best(baseline=False)
             name = choose(claims, best.spread() if best else math.nan)
             if name is None:
                 return None
-            family = next(f for f in self.field.contenders() if f.name == name)
+            family = next(f for f in self.field.searched() if f.name == name)
             trial = self._next_of(family)
             if trial is not None:
                 return trial

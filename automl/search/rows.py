@@ -39,7 +39,7 @@ def _trial_row(trial: Trial, weight: float) -> dict[str, Any]:
     return _row(
         trial.name,
         trial.family.label,
-        baseline=trial.family.model.baseline,
+        baseline=trial.baseline,
         score=_finite(score),
         fit_s=trial.seconds(),
         predict_s=sum(result.predict_s for result in trial.results.values()),

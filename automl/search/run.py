@@ -183,7 +183,7 @@ class Run:
 
     def _finished(self, trial: Trial) -> None:
         """Commit what is better than before; blend now and then."""
-        if trial.family.model.baseline or self.plan is None:
+        if trial.baseline or self.plan is None:
             if self.board.best() is trial:
                 self._commit_single(trial)
             return
@@ -240,7 +240,7 @@ class Run:
     def _worth_keeping(self) -> list[Trial]:
         """Trials that can answer by name beside the ensemble's: the baselines and the best single one."""
         best = self.board.best()
-        return [t for t in self.board.ok() if t.family.model.baseline or t is best]
+        return [t for t in self.board.ok() if t.baseline or t is best]
 
     def _commit_single(self, trial: Trial) -> None:
         """Make the best single trial the committed model."""

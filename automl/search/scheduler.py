@@ -89,7 +89,7 @@ class Scheduler:
 
     def _submit(self, trial: Trial, fold: int) -> None:
         family = trial.family
-        soft, hard = self.clock.job_limits(family.model.baseline)
+        soft, hard = self.clock.job_limits(trial.baseline)
         job = Job(
             self._count,
             trial.candidate,
@@ -199,7 +199,7 @@ class Scheduler:
 
     def _tell(self, trial: Trial) -> None:
         score = None if math.isnan(trial.score) else trial.score
-        baseline = trial.family.model.baseline
+        baseline = trial.baseline
         self.note(
             {
                 "type": "trial",

@@ -63,6 +63,11 @@ class Trial:
         return self.state == "running"
 
     @property
+    def baseline(self) -> bool:
+        """Is it a simple model as it comes, to be beaten? A tuned one of the same family is not."""
+        return self.phase == "baseline"
+
+    @property
     def in_flight(self) -> int:
         """Jobs submitted whose event has not come."""
         return len(self.submitted) - len(self.results)

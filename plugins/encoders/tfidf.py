@@ -50,6 +50,9 @@ class TfIdf(EncoderPlugin):
 
     def transform(self, columns: Table) -> Any:
         """(n, d) float32 CSR."""
+        return self._sparse(columns)
+
+    def _sparse(self, columns: Table) -> Any:
         return self._weighted([[_terms(text) for text in column.values] for column in columns], len(columns))
 
     def _weighted(self, documents: list[list[list[str]]], n_rows: int) -> Any:
@@ -98,14 +101,15 @@ class TfIdfSvd(TfIdf):
         self.center, self.scale = lengths.mean(axis=0), lengths.std(axis=0)
         self.scale[self.scale < 1e-9] = 1.0
         self.components = _components(sparse, ctx.seed)
-        return self._reduced(sparse, lengths)
+        return self._reduced(sparse, columns)
 
     def transform(self, columns: Table) -> Matrix:
         """(n, 32 + n_columns) float32."""
-        return self._reduced(super().transform(columns), _lengths(columns))
+        return self._reduced(self._sparse(columns), columns)
 
-    def _reduced(self, sparse: Any, lengths: FloatArray) -> Matrix:
-        scaled = (lengths - self.center) / self.scale
+    def _reduced(self, sparse: Any, columns: Table) -> Matrix:
+        """Components and lengths of rows whose TF-IDF is known."""
+        scaled = (_lengths(columns) - self.center) / self.scale
         return np.concatenate([sparse @ self.components.T, scaled], axis=1).astype(np.float32)
 
 

@@ -32,7 +32,7 @@ class TorchMLP(RowModel):
 
     name = "torch-mlp"
     view = "matrix"
-    encoders = ("one-hot", "target-mean", "scaled-numeric", "datetime-parts", "tf-idf-svd")
+    encoders = ("one-hot", "target-mean", "scaled-numeric", "datetime-parts", "text-scores")
     requires = ("torch",)
     extra = "torch"
     handles_weight = True

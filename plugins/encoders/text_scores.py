@@ -1,0 +1,94 @@
+"""Text as what a linear model on its words says about the target, learnt out of fold, beside its leading components."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+
+from automl.contract import AnyArray, FitContext, FloatArray, Matrix, Table
+
+from .tfidf import TfIdfSvd
+
+_FOLDS = 5
+_FEW_ROWS = 50
+_MAX_CLASSES = 30
+_STEPS = 60
+_TINY = 1e-4
+
+
+class TextScores(TfIdfSvd):
+    """The components of `TfIdfSvd`, then the scores of a linear model on TF-IDF: a class each, or one number.
+
+    For training rows the scores come from models that have not seen the row, so that what is learnt from them holds for
+    new rows. Without a target, with few rows or with very many classes there are no scores.
+
+    coef: (S, d) and intercept: (S,) of the linear model on all training rows; center_y and scale_y of real targets.
+    """
+
+    name = "text-scores"
+    default_for = ("matrix", "columns")
+    priority = 10
+    uses_target = True
+
+    coef: FloatArray
+    intercept: FloatArray
+
+    def fit_transform(self, columns: Table, y: AnyArray | None, ctx: FitContext) -> Matrix:
+        """Learn terms, components and the linear model; scores of the training rows are out-of-fold."""
+        components = super().fit_transform(columns, y, ctx)
+        self.coef, self.intercept = np.zeros((0, len(self.idf))), np.zeros(0)
+        self.classifies = ctx.kind == "class_proba"
+        if y is None or len(y) < _FEW_ROWS or ctx.n_outputs > _MAX_CLASSES or not len(self.idf):
+            return components
+        sparse = self._sparse(columns)
+        target = y if self.classifies else (y - y.mean()) / (float(y.std()) or 1.0)
+        scores = np.zeros((len(y), 1 if ctx.n_outputs <= 2 else ctx.n_outputs))
+        parts = np.random.default_rng(ctx.seed).permutation(len(y)) % _FOLDS
+        for part in range(_FOLDS):
+            held = parts == part
+            coef, intercept = self._linear(sparse[~held], target[~held], ctx.n_outputs)
+            scores[held] = _scored(sparse[held], coef, intercept)
+        self.coef, self.intercept = self._linear(sparse, target, ctx.n_outputs)
+        return np.concatenate([components, scores], axis=1).astype(np.float32)
+
+    def transform(self, columns: Table) -> Matrix:
+        """(n, components + lengths + scores) float32."""
+        sparse = self._sparse(columns)
+        components = self._reduced(sparse, columns)
+        if not len(self.coef):
+            return components
+        scores = _scored(sparse, self.coef, self.intercept)
+        return np.concatenate([components, scores], axis=1).astype(np.float32)
+
+    def _linear(self, sparse: Any, y: AnyArray, n_outputs: int) -> tuple[FloatArray, FloatArray]:
+        """(S, d) coefficients and (S,) intercepts, S = 1 for two classes and for numbers."""
+        from sklearn.linear_model import LogisticRegression, Ridge
+
+        if not self.classifies:
+            model = Ridge(alpha=1.0, solver="lsqr").fit(sparse, y)
+            return np.atleast_2d(model.coef_), np.atleast_1d(model.intercept_)
+        rows = 1 if n_outputs <= 2 else n_outputs
+        coef, intercept = np.zeros((rows, sparse.shape[1])), np.full(rows, np.log(_TINY))
+        classes = np.unique(y)
+        if len(classes) < 2:
+            return coef, intercept
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # stopping before the optimum is meant
+            model = LogisticRegression(C=1.0, max_iter=_STEPS).fit(sparse, y)
+        if rows == 1 or len(classes) > 2:
+            seen = [0] if rows == 1 else classes
+            coef[seen], intercept[seen] = model.coef_, model.intercept_
+        else:
+            coef[classes], intercept[classes] = np.vstack([-model.coef_, model.coef_]) / 2, 0.0
+        return coef, intercept
+
+
+def _scored(sparse: Any, coef: FloatArray, intercept: FloatArray) -> FloatArray:
+    """(n, S) linear scores; for several classes the logarithms of probabilities."""
+    scores = np.asarray(sparse @ coef.T) + intercept
+    if scores.shape[1] > 1:
+        scores -= scores.max(axis=1, keepdims=True)
+        scores -= np.log(np.exp(scores).sum(axis=1, keepdims=True))
+    return np.asarray(np.maximum(scores, -12.0))
