@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 
@@ -70,13 +69,6 @@ class Board:
             return ""
         return f"mean of {len(trial.results)} folds {mean:.5g} is below the worst fold {worst:.5g} of {best.name}"
 
-    def spent(self, family: Family) -> float:
-        """What a family has been given: wall seconds when the run is clocked, else declared ones."""
-        trials = self.of(family)
-        if self.settings.clocked:
-            return sum(trial.seconds() for trial in trials)
-        return sum(family.cost(self.facts, trial.candidate.params) for trial in trials)
-
     def fold_cost(self, family: Family, params: object = None) -> float:
         """Expected seconds of one fold: measured where the run is clocked and has a measurement, else declared."""
         if self.settings.clocked:
@@ -100,8 +92,3 @@ class Board:
     def failures(self) -> int:
         """Trials whose state is failed."""
         return sum(trial.state == "failed" for trial in self.trials)
-
-
-def names_of(trials: Sequence[Trial]) -> list[str]:
-    """Leaderboard names."""
-    return [trial.name for trial in trials]

@@ -17,6 +17,8 @@ _FIRST_SHARE = 0.35
 _LATER_SHARE = 0.2
 _FREE_CANDIDATES = 30
 _BEFORE_REPEATS = 14
+_TRIALS_PER_KNOB = 6
+_LEAST_SHARE = 0.01
 _REPEATED = 8
 _ROWS_PER_CANDIDATE = 50
 
@@ -186,12 +188,19 @@ class Planner:
         return Candidate(family.name, params, family.encoders, seed=self.settings.seed)
 
     def _claim(self, family: Family) -> Claim:
-        cost = self.board.fold_cost(family) * self.board.n_folds if self.settings.clocked else 1.0
-        spent = self.board.spent(family) if self.settings.clocked else float(len(self.board.of(family)))
-        return Claim(family.name, self.board.best_score(family), spent, cost)
+        """In seconds when the run is clocked, each trial counting at least a hundredth of the time; else in trials."""
+        trials = self.board.of(family)
+        if not self.settings.clocked:
+            return Claim(family.name, self.board.best_score(family), float(len(trials)), 1.0)
+        least = _LEAST_SHARE * self.settings.seconds
+        cost = self.board.fold_cost(family) * self.board.n_folds / self.settings.slots
+        spent = sum(max(trial.seconds() / self.settings.slots, least) for trial in trials)
+        return Claim(family.name, self.board.best_score(family), spent, max(cost, least))
 
     def _may_go_on(self, family: Family) -> bool:
         if family.name in self._dry or self.board.discouraged(family):
+            return False
+        if len(self.board.of(family)) >= 2 + _TRIALS_PER_KNOB * len(family.space.knobs):
             return False
         return self._affordable(family, _LATER_SHARE)
 
