@@ -222,6 +222,8 @@ class AutoML(Parameters, Portable):
 
     def _adopt(self, run: Run, registry: Registry, intake: Intake, data: Any, stopped: Interrupted) -> None:
         """Take over what the run found."""
+        for name in ("classes_", "feature_names_in_"):  # of an earlier fit
+            vars(self).pop(name, None)
         self._folder, self._run, self._registry = run.folder, run, registry
         self._take(Predictor.open(run.folder.path, registry))
         self.findings_ = (*intake.findings, *run.problem.findings)

@@ -43,9 +43,18 @@ Answer = Callable[[Job], Any]
 
 
 def family(
-    name: str, *, baseline: bool = False, seconds: float = 1.0, knobs: bool = True, starts: int = 0, **traits: Any
+    name: str,
+    *,
+    baseline: bool = False,
+    seconds: float = 1.0,
+    knobs: bool | None = None,
+    starts: int = 0,
+    **traits: Any,
 ) -> Family:
-    """A family with one knob, `level`, whose default is .5, and `starts` further start points."""
+    """A family with `starts` further start points and the knob `level`, whose default is .5; a baseline has none.
+
+    Further knobs that mean nothing let it go on for long.
+    """
 
     def estimate(cls: Any, facts: Facts, params: Mapping[str, Any]) -> Estimate:
         return Estimate(seconds)
@@ -53,7 +62,10 @@ def family(
     made = {"name": name, "produces": "real", "baseline": baseline, "estimate": classmethod(estimate), **traits}
     model = type(name, (ModelPlugin,), made)
     others = tuple(Start(f"s{i}", {"level": 0.1 * (i + 1)}) for i in range(starts))
-    space = SearchSpace({"level": Float(0.0, 1.0)}, {"level": 0.5}, {}, others) if knobs else SearchSpace()
+    names = ("level", *(f"idle{i}" for i in range(5)))
+    space = SearchSpace()
+    if knobs if knobs is not None else not baseline:
+        space = SearchSpace({n: Float(0.0, 1.0) for n in names}, dict.fromkeys(names, 0.5), {}, others)
     points = tuple(space.portfolio("regression", 60))
     return Family(name, model, PluginRef(name, "nowhere:Model"), space, points, (), (), Resources())
 
@@ -142,6 +154,7 @@ def searched(
     repeats: int = 1,
     slots: int = 1,
     stopped: Callable[[], bool] = lambda: False,
+    executor: type[FakeExecutor] = FakeExecutor,
     **options: Any,
 ) -> Search:
     """Run the whole search over these families with these answers."""
@@ -153,11 +166,11 @@ def searched(
     board = Board(folding.judged, FACTS, settings)
     clock = Clock(settings)
     planner = Planner(Field(list(families)), board, clock, settings, "regression", repeats)
-    executor = FakeExecutor(answer, slots)
-    executor.open(Dataset(table, problem, folding.folds, PluginRef.of(Regression)))
-    found = Search(board, executor, [], [], [], [])
+    runs = executor(answer, slots)
+    runs.open(Dataset(table, problem, folding.folds, PluginRef.of(Regression)))
+    found = Search(board, runs, [], [], [], [])
     Scheduler(
-        executor,
+        runs,
         planner,
         board,
         Scorer(task, problem, table, folding, task.metric(problem, "auto")),
@@ -177,6 +190,7 @@ class Workbench:
     """What the tests of this folder are given."""
 
     facts = FACTS
+    executor = FakeExecutor
     family = staticmethod(family)
     search = staticmethod(searched)
     table = staticmethod(small_table)

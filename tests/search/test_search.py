@@ -1,0 +1,241 @@
+"""A whole search over scripted answers: what is tried, in which order, and what is given up."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+
+
+def wrong_by(levels: dict[str, float]) -> Any:
+    """An answer that is wrong by a number for each model, a bit more with every further trial."""
+    return lambda job: levels[job.candidate.model] + 0.01 * abs(job.candidate.params.get("level", 0.5) - 0.5)
+
+
+def test_baselines_come_first_on_all_their_folds(bench: Any) -> None:
+    families = [bench.family("new"), bench.family("plain", baseline=True), bench.family("simple", baseline=True)]
+    found = bench.search(families, wrong_by({"new": 0.1, "plain": 1.0, "simple": 2.0}), n_trials=2)
+    assert {name for name, _ in found.order[:6]} == {"plain", "simple"}
+    assert found.order[6][0] == "new"
+    assert [t.state for t in found.board.trials] == ["ok"] * 4
+
+
+def test_every_family_is_seen_once_before_any_is_looked_at_closely(bench: Any) -> None:
+    families = [bench.family(name) for name in "abcd"]
+    found = bench.search(families, wrong_by({"a": 0.4, "b": 0.3, "c": 0.2, "d": 0.1}), n_trials=4)
+    assert found.order[:4] == [("a", 0), ("b", 0), ("c", 0), ("d", 0)]
+    assert found.order[4] == ("d", 1)
+
+
+def test_the_best_first_fold_goes_deeper_first(bench: Any) -> None:
+    families = [bench.family(name) for name in "abc"]
+    found = bench.search(families, wrong_by({"a": 0.2, "b": 0.1, "c": 0.3}), n_trials=3)
+    assert next(name for name, fold in found.order if fold > 0) == "b"
+
+
+def test_a_hopeless_trial_is_given_up_with_its_reason_and_its_models_dropped(bench: Any) -> None:
+    families = [bench.family("good"), bench.family("bad"), bench.family("base", baseline=True)]
+    found = bench.search(families, wrong_by({"good": 0.1, "bad": 9.0, "base": 1.0}), n_trials=2)
+    bad = found.trial("bad")
+    assert bad.state == "pruned"
+    assert len(bad.results) == 1
+    assert "worst fold" in bad.reason
+    assert "good" in bad.reason
+    assert bad in found.dropped
+    assert [e.state for e in found.ends() if e.model == "bad"] == ["pruned"]
+
+
+def test_a_baseline_is_never_given_up(bench: Any) -> None:
+    families = [bench.family("good"), bench.family("base", baseline=True)]
+    found = bench.search(families, wrong_by({"good": 0.1, "base": 99.0}), n_trials=2)
+    assert found.trial("base").state == "ok"
+
+
+@pytest.mark.parametrize("n_trials", [1, 2, 5, 9])
+@pytest.mark.parametrize("slots", [1, 3])
+def test_exactly_as_many_trials_are_made_as_asked_for_beside_the_baselines(
+    bench: Any, n_trials: int, slots: int
+) -> None:
+    families = [bench.family("a"), bench.family("b"), bench.family("base", baseline=True)]
+    found = bench.search(families, wrong_by({"a": 0.1, "b": 0.2, "base": 1.0}), n_trials=n_trials, slots=slots)
+    tried = [trial for trial in found.board.trials if not trial.baseline]
+    assert len(tried) == n_trials
+    assert all(not trial.running for trial in found.board.trials)
+
+
+def test_the_search_ends_when_there_is_nothing_new_to_try(bench: Any) -> None:
+    found = bench.search([bench.family("a", knobs=False)], wrong_by({"a": 0.1}), n_trials=50)
+    assert len(found.board.trials) == 1
+
+
+def test_no_configuration_is_tried_twice(bench: Any) -> None:
+    found = bench.search([bench.family("a", starts=3)], wrong_by({"a": 0.1}), n_trials=12)
+    keys = [trial.candidate.key for trial in found.board.trials]
+    assert len(set(keys)) == len(keys) == 12
+    assert len({trial.name for trial in found.board.trials}) == 12
+
+
+def test_start_points_come_before_suggestions(bench: Any) -> None:
+    found = bench.search([bench.family("a", starts=3)], wrong_by({"a": 0.1}), n_trials=6)
+    assert [trial.phase for trial in found.board.trials] == ["start"] * 4 + ["search"] * 2
+    assert [trial.candidate.params["level"] for trial in found.board.trials[:4]] == pytest.approx([0.5, 0.1, 0.2, 0.3])
+
+
+def test_counted_trials_depend_on_nothing_but_the_seed(bench: Any, now: list[float]) -> None:
+    def run(step: float, seed: int) -> list[Any]:
+        def answer(job: Any) -> Any:
+            now[0] += step
+            return 0.1 + abs(job.candidate.params["level"] - 0.3)
+
+        found = bench.search([bench.family("a"), bench.family("b", seconds=50.0)], answer, n_trials=10, seed=seed)
+        return [(t.name, t.candidate.params, t.score, t.state) for t in found.board.trials]
+
+    assert run(0.0, 1) == run(1e5, 1)
+    assert run(0.0, 1) != run(0.0, 2)
+
+
+def test_time_ends_the_search(bench: Any, now: list[float]) -> None:
+    def answer(job: Any) -> Any:
+        now[0] += 1.0
+        return 0.1 + abs(job.candidate.params["level"] - 0.3)
+
+    found = bench.search([bench.family("a")], answer, n_trials=None, deadline=now[0] + 40.0, seconds=40.0)
+    assert 30 < len(found.executor.jobs) <= 40
+    assert now[0] <= 1040.0
+    assert all(not trial.running for trial in found.board.trials)
+
+
+def test_a_family_that_is_too_dear_for_the_time_is_not_begun(bench: Any, now: list[float]) -> None:
+    def answer(job: Any) -> Any:
+        now[0] += 0.5
+        return 0.1 + abs(job.candidate.params["level"] - 0.3)
+
+    families = [bench.family("cheap", seconds=0.5), bench.family("dear", seconds=1e4)]
+    found = bench.search(families, answer, n_trials=None, deadline=now[0] + 30.0, seconds=30.0)
+    assert {trial.family.name for trial in found.board.trials} == {"cheap"}
+
+
+def test_a_failure_is_recorded_and_the_others_go_on(bench: Any) -> None:
+    def answer(job: Any) -> Any:
+        return "crashed" if job.candidate.model == "bad" and job.fold == 1 else 0.2
+
+    families = [bench.family("bad", knobs=False), bench.family("good", knobs=False)]
+    found = bench.search(families, answer, n_trials=2)
+    bad = found.trial("bad")
+    assert (bad.state, bad.kind, bad.reason) == ("failed", "crashed", "crashed: crashed on purpose")
+    assert found.trial("good").state == "ok"
+    assert found.board.failures() == 1
+    assert bad in found.dropped
+    assert {note["state"] for note in found.notes if note["type"] == "trial"} == {"failed", "ok"}
+
+
+@pytest.mark.parametrize("kind", ["error", "invalid", "oom", "timeout", "crashed"])
+def test_a_family_that_always_fails_is_left_alone_after_two_starts(bench: Any, kind: str) -> None:
+    families = [bench.family("bad", starts=5), bench.family("good", starts=5)]
+    found = bench.search(families, lambda job: kind if job.candidate.model == "bad" else 0.2, n_trials=12)
+    bad = found.board.of(families[0])
+    assert len(bad) == 2
+    assert {trial.kind for trial in bad} == {kind}
+
+
+def test_a_lost_node_is_tried_again_twice_and_no_more(bench: Any) -> None:
+    def losing(times: int) -> Any:
+        seen: list[int] = []
+
+        def answer(job: Any) -> Any:
+            if job.fold == 1 and len(seen) < times:
+                seen.append(job.id)
+                return "node_lost"
+            return 0.2
+
+        return answer
+
+    family = [bench.family("a", knobs=False)]
+    survived = bench.search(family, losing(2), n_trials=1)
+    assert survived.trial("a").state == "ok"
+    assert [fold for _, fold in survived.order].count(1) == 3
+    lost = bench.search(family, losing(9), n_trials=1)
+    assert (lost.trial("a").state, lost.trial("a").kind) == ("failed", "node_lost")
+    assert [fold for _, fold in lost.order].count(1) == 3
+
+
+def test_other_folds_of_a_failed_trial_are_called_off(bench: Any) -> None:
+    found = bench.search([bench.family("a", knobs=False)], lambda job: "error", n_trials=1, slots=3, n_folds=3)
+    assert len(found.executor.jobs) <= 3
+    assert found.trial("a").state == "failed"
+    running = {job.id for job in found.executor.jobs[1:]}
+    assert set(found.executor.killed) == running
+
+
+def test_predictions_without_a_score_make_the_trial_fail(bench: Any) -> None:
+    found = bench.search([bench.family("a", knobs=False)], lambda job: math.nan, n_trials=1)
+    trial = found.trial("a")
+    assert (trial.state, trial.kind) == ("failed", "invalid")
+    assert "undefined" in trial.reason or "scored" in trial.reason
+
+
+def test_a_stop_ends_the_search_and_unfinished_trials_are_pruned(bench: Any) -> None:
+    count = [0]
+
+    def answer(job: Any) -> Any:
+        count[0] += 1
+        return 0.2
+
+    found = bench.search([bench.family("a")], answer, n_trials=9, stopped=lambda: count[0] >= 4)
+    assert count[0] == 4
+    states = [trial.state for trial in found.board.trials]
+    assert states[0] == "ok"
+    assert set(states[1:]) <= {"pruned"}
+    assert all("run ended" in trial.reason for trial in found.board.trials[1:])
+
+
+def test_every_trial_is_told_once_and_every_fold_kept(bench: Any) -> None:
+    found = bench.search([bench.family("a"), bench.family("b")], wrong_by({"a": 0.1, "b": 0.2}), n_trials=5)
+    assert len(found.ends()) == len({event.model for event in found.ends()}) == 5
+    complete = [trial for trial in found.board.trials if trial.state == "ok"]
+    assert {(trial.name, fold) for trial in complete for fold in range(3)} <= set(found.kept)
+    assert [trial.name for trial in found.finished] == [e.model for e in found.ends() if e.state == "ok"]
+
+
+def test_slots_are_kept_busy(bench: Any) -> None:
+    busy: list[int] = []
+
+    class Watched(bench.executor):  # type: ignore[misc]
+        def wait(self, timeout: float) -> Any:
+            busy.append(len(self._queue))
+            return super().wait(timeout)
+
+    families = [bench.family("a"), bench.family("b")]
+    found = bench.search(families, lambda job: 0.2, n_trials=12, slots=4, executor=Watched)
+    assert max(busy) == 4
+    assert sorted(busy)[len(busy) // 2] >= 3
+    assert len({job.id for job in found.executor.jobs}) == len(found.executor.jobs)
+
+
+def test_a_baseline_with_knobs_that_the_user_named_is_tuned_like_any_family(bench: Any) -> None:
+    families = [bench.family("a"), bench.family("base", baseline=True, knobs=True)]
+    found = bench.search(families, wrong_by({"a": 0.2, "base": 0.1}), n_trials=8)
+    tuned = [trial for trial in found.board.trials if trial.family.name == "base"]
+    assert [trial.baseline for trial in tuned][:2] == [True, False]
+    assert found.board.best(baseline=True).name == "base"
+
+
+def test_a_score_is_over_all_rows_and_higher_is_better(bench: Any) -> None:
+    found = bench.search([bench.family("a", knobs=False)], lambda job: 0.25, n_trials=1)
+    assert found.trial("a").score == pytest.approx(-0.25)
+    assert found.board.best() is found.trial("a")
+
+
+def test_further_repeats_steady_a_good_trial_without_counting_its_rows_twice(bench: Any, now: list[float]) -> None:
+    def answer(job: Any) -> Any:
+        now[0] += 0.01
+        return 0.4 if job.fold < 3 else 0.0
+
+    found = bench.search(
+        [bench.family("a", knobs=False)], answer, repeats=2, n_trials=None, deadline=now[0] + 60, seconds=60.0
+    )
+    trial = found.trial("a")
+    assert len(trial.results) == 6
+    assert trial.score == pytest.approx(-0.2)
+    assert sum(len(p) for p in trial.judged) == 60
