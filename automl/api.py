@@ -10,24 +10,22 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from automl.contract import ArtifactError, DataError, OptionError
-from automl.discovery import PluginRef, Registry
-from automl.execution.choose import make_executor
-from automl.execution.limits import available_memory, gpu_devices, parse_memory, slots_for
+from automl.discovery import Registry
 from automl.execution.unit import facts_of
 from automl.intake import Intake, ingest
-from automl.interrupts import Interrupted, interruptible
-from automl.options import Parameters, resolve
+from automl.interrupts import interruptible
+from automl.options import Parameters
 from automl.portable import Portable
 from automl.predictor import Predictor, importances
-from automl.report import Progress, build_leaderboard
+from automl.report import build_leaderboard
 from automl.search.choosing import choose_task, define, task_settings
 from automl.search.clock import Clock
 from automl.search.events import Noticed, RunEvent
 from automl.search.families import gather
 from automl.search.folding import make_folds
 from automl.search.run import Run
-from automl.search.settings import Settings
-from automl.store import RunFolder, export
+from automl.session import Session, resources, session
+from automl.store import export
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -130,8 +128,7 @@ class AutoML(Parameters, Portable):
         """Search for models of `target` and keep the best ensemble. `fit(X, y)` works too.
 
         Args:
-            data: a pandas, polars or pyarrow table, a numpy array, a list or dict of records, or the path of a CSV or
-                Parquet file. It is never changed.
+            data: a table of pandas, polars or pyarrow, an array, records, or the path of a CSV or Parquet file.
             target: label of the target column, or its values.
             roles: role -> column label, for tasks with roles of their own; also settings such as ``positive``.
             groups: column or values; rows of one group are never on both sides of a fold.
@@ -141,37 +138,14 @@ class AutoML(Parameters, Portable):
 
         Raises DataError, OptionError or PluginError before any training, NothingFitted when every model failed.
         """
-        started = clocks.monotonic()
-        registry = Registry.installed(self.plugins, self.extra_plugins)
-        settings, executor = self._resources(started)
-        folder = None
-        try:
-            with interruptible() as stopped, Progress(self.verbose) as progress:
-                executor.start()
-                columns, asked = task_settings(registry, self.task, roles)
-                intake = self._read(data, target, columns, groups, time, sample_weight)
-                folder = RunFolder.create(self.path, self.overwrite, sync=False)
-                run = self._prepare(registry, intake, asked, folds, settings, executor, folder, progress, stopped)
-                run.search()
-                run.finish()
-                self._adopt(run, registry, intake, data, stopped)
-        except BaseException:
-            if folder is not None:
-                folder.close()
-            raise
-        finally:
-            executor.close()
+        with session(self.get_params()) as running:
+            columns, asked = task_settings(running.registry, self.task, roles)
+            intake = self._read(data, target, columns, groups, time, sample_weight)
+            run = self._prepare(running, intake, asked, folds)
+            run.search()
+            run.finish()
+            self._adopt(running, run, intake, data)
         return self
-
-    def _resources(self, started: float) -> tuple[Settings, Any]:
-        """Settings and an executor that is not started yet."""
-        slots = slots_for(self.n_jobs)
-        memory = parse_memory(self.memory_limit)
-        if not memory:
-            memory = int(0.8 * available_memory() / slots)
-        settings = resolve(self.get_params(), started, slots, memory, len(gpu_devices()))
-        wanted = slots if self.executor != "ray" or self.n_jobs is not None else None
-        return settings, make_executor(self.executor, slots=wanted, address=self.ray_address)
 
     def _read(self, data: Any, target: Any, roles: Any, groups: Any, time: Any, weight: Any) -> Intake:
         """The caller's data as a typed table. Raises DataError."""
@@ -179,33 +153,20 @@ class AutoML(Parameters, Portable):
         label = target if y is None else None
         return ingest(data, y, target=label, roles=roles, groups=groups, time=time, sample_weight=weight)
 
-    def _prepare(
-        self,
-        registry: Registry,
-        intake: Intake,
-        asked: dict[str, Any],
-        folds: Any,
-        settings: Settings,
-        executor: Any,
-        folder: RunFolder,
-        progress: Callable[[RunEvent], None],
-        stopped: Interrupted,
-    ) -> Run:
+    def _prepare(self, running: Session, intake: Intake, asked: dict[str, Any], folds: Any) -> Run:
         """Everything that is decided before the first model."""
+        registry, settings = running.registry, running.settings
         task = choose_task(registry, self.task, intake.table, intake.roles, self._kinds)
         problem, _ = define(task, intake.table, intake.roles, asked, self.metric)
         facts = facts_of(problem, intake.table, len(intake.table))
         field = gather(registry, task, facts, settings)
         given = _kept_folds(folds, intake)
         folding = make_folds(task, problem, intake.table, facts, field.contenders(), settings, given)
-        emit = _fan_out([progress, *self.callbacks])
         for finding in (*intake.findings, *problem.findings):
-            emit(Noticed(finding))
-        reference: PluginRef = registry.tasks.reference(task.name)
-        clock = Clock(settings, settings.deadline - settings.seconds if settings.clocked else clocks.monotonic())
+            running.emit(Noticed(finding))
         return Run(
             task,
-            reference,
+            registry.tasks.reference(task.name),
             problem,
             intake.table,
             intake.schema.to_state(),
@@ -213,21 +174,21 @@ class AutoML(Parameters, Portable):
             field,
             folding,
             settings,
-            executor,
-            folder,
-            clock,
-            emit,
-            stopped,
+            running.executor,
+            running.make_folder(self.path, self.overwrite),
+            Clock(settings, settings.deadline - settings.seconds if settings.clocked else clocks.monotonic()),
+            running.emit,
+            running.stopped,
         )
 
-    def _adopt(self, run: Run, registry: Registry, intake: Intake, data: Any, stopped: Interrupted) -> None:
+    def _adopt(self, running: Session, run: Run, intake: Intake, data: Any) -> None:
         """Take over what the run found."""
         for name in ("classes_", "feature_names_in_"):  # of an earlier fit
             vars(self).pop(name, None)
-        self._folder, self._run, self._registry = run.folder, run, registry
-        self._take(Predictor.open(run.folder.path, registry))
+        self._folder, self._run, self._registry = run.folder, run, running.registry
+        self._take(Predictor.open(run.folder.path, running.registry))
         self.findings_ = (*intake.findings, *run.problem.findings)
-        self.interrupted_ = stopped()
+        self.interrupted_ = running.stopped()
         self.n_features_in_ = intake.schema.n_features_in
         names = _feature_names(data, self.n_features_in_)
         if names is not None:
@@ -302,7 +263,7 @@ class AutoML(Parameters, Portable):
         self._ready()
         if getattr(self, "_run", None) is None:
             raise ArtifactError("a loaded model has no training data; call refit() on the fitted object before saving")
-        settings, executor = self._resources(clocks.monotonic())
+        settings, executor = resources(self.get_params(), clocks.monotonic())
         try:
             with interruptible() as stopped:
                 self._run.refit_all(executor, settings, stopped)
@@ -384,11 +345,3 @@ def _feature_names(data: Any, width: int) -> Any:
     if len(names) != width or not all(isinstance(name, str) for name in names):
         return None
     return np.array(names, dtype=object)
-
-
-def _fan_out(callbacks: Sequence[Callable[[RunEvent], None]]) -> Callable[[RunEvent], None]:
-    def emit(event: RunEvent) -> None:
-        for callback in callbacks:
-            callback(event)
-
-    return emit

@@ -86,8 +86,8 @@ class Schema:
         if not frame.named or (not self.named and len(frame.labels) in (self.width, self.n_features_in)):
             return self._locate_by_order(frame)
         found = [
-            -1 if position < 0 else frame.positions.get(key, -1)
-            for key, position in zip(self._keys, self.positions, strict=True)
+            frame.positions.get(key, -1) if position >= 0 or rule.name in self.role_names else -1
+            for key, position, rule in zip(self._keys, self.positions, self.rules, strict=True)
         ]
         absent = [
             repr(rule.label)

@@ -54,15 +54,16 @@ class Board:
     def hopeless(self, trial: Trial) -> str:
         """Why a trial is not worth its next fold, or "": the forgiving rule.
 
-        It goes on unless the mean of its folds is below the worst fold of the best complete contender, and below the
-        best baseline on the same folds.
+        It goes on unless the mean of its folds is below the worst fold of the best complete contender by more than the
+        standard error of that one's mean, and below the best baseline on the same folds.
         """
         best = self.best(baseline=False)
         if best is None or trial.baseline or not trial.results:
             return ""
         worst = min(result.score for result in best.results.values())
         mean = trial.mean()
-        if math.isnan(mean) or mean >= worst:
+        spread = best.spread()
+        if math.isnan(mean) or mean >= worst - (0.0 if math.isnan(spread) else spread):
             return ""
         floor = self.best(baseline=True)
         if floor is not None and mean >= floor.mean(list(trial.results)):

@@ -92,10 +92,10 @@ class Planner:
     def _give_up(self) -> None:
         """Mark what is hopeless, or can no longer be finished, as pruned."""
         for trial in self.board.running():
-            if trial.in_flight or len(trial.results) == self.board.n_folds or not trial.results:
+            if len(trial.results) == self.board.n_folds or not trial.results:
                 continue
             reason = self.board.hopeless(trial)
-            if not reason and not self._fits(trial):
+            if not reason and not trial.in_flight and not self._fits(trial):
                 reason = f"no time left for {self.board.n_folds - len(trial.results)} more folds"
             if reason:
                 trial.state, trial.reason = "pruned", reason
@@ -200,7 +200,7 @@ class Planner:
     def _may_go_on(self, family: Family) -> bool:
         if family.name in self._dry or self.board.discouraged(family):
             return False
-        if len(self.board.of(family)) >= 2 + _TRIALS_PER_KNOB * len(family.space.knobs):
+        if self.settings.clocked and len(self.board.of(family)) >= 2 + _TRIALS_PER_KNOB * len(family.space.knobs):
             return False
         return self._affordable(family, _LATER_SHARE)
 

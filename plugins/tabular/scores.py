@@ -156,7 +156,7 @@ class CallableMetric(Metric):
     decode: Callable[[Any, FloatArray], tuple[Any, Any]]
 
     def __post_init__(self) -> None:
-        self.name = getattr(self.function, "__name__", type(self.function).__name__)
+        self.name = f"function {getattr(self.function, '__name__', type(self.function).__name__)}"
         self.greater_is_better = bool(getattr(self.function, "greater_is_better", True))
 
     def __call__(self, truth: Truth | None, predictions: Predictions, request: Request) -> float:

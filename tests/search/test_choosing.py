@@ -83,7 +83,7 @@ def test_a_metric_may_be_a_function(registry: Registry) -> None:
 
     task = choose_task(registry, "regression", table(0), {"target": "f1"})
     problem, metric = define(task, table(0), {"target": "f1"}, {}, mine)
-    assert (problem.metric, metric.name) == ("mine", "mine")
+    assert (problem.metric, metric.name) == ("function mine", "function mine")
 
 
 def test_a_saved_task_is_found_by_name(registry: Registry) -> None:

@@ -1,0 +1,83 @@
+"""What one `fit` holds while it runs, and gives back however it ends: workers, progress, signals, the run's folder."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from automl.discovery import Registry
+from automl.execution.choose import make_executor
+from automl.execution.limits import available_memory, gpu_devices, parse_memory, slots_for
+from automl.execution.protocol import Executor
+from automl.interrupts import Interrupted, interruptible
+from automl.options import resolve
+from automl.report import Progress
+from automl.search.events import RunEvent
+from automl.search.settings import Settings
+from automl.store import RunFolder
+
+_FREE_SHARE = 0.8
+
+
+@dataclass
+class Session:
+    """The means of one run.
+
+    Attributes:
+        emit: tells progress and the user's callbacks what happens.
+        stopped: did a signal ask for an early end?
+        folder: of the run, once `make_folder` has been called.
+    """
+
+    registry: Registry
+    settings: Settings
+    executor: Executor
+    emit: Callable[[RunEvent], None]
+    stopped: Interrupted
+    folder: RunFolder | None = None
+
+    def make_folder(self, path: str | Path | None, overwrite: bool) -> RunFolder:
+        """The run's folder; it is closed again if the run fails. Raises OptionError."""
+        self.folder = RunFolder.create(path, overwrite, sync=False)
+        return self.folder
+
+
+@contextmanager
+def session(params: Mapping[str, Any]) -> Iterator[Session]:
+    """Start workers for a run with these public options; end them in any case. Raises OptionError or PluginError."""
+    started = time.monotonic()
+    registry = Registry.installed(params["plugins"], params["extra_plugins"])
+    settings, executor = resources(params, started)
+    try:
+        with interruptible() as stopped, Progress(params["verbose"]) as progress:
+            executor.start()
+            running = Session(registry, settings, executor, _fan_out([progress, *params["callbacks"]]), stopped)
+            try:
+                yield running
+            except BaseException:
+                if running.folder is not None:
+                    running.folder.close()
+                raise
+    finally:
+        executor.close()
+
+
+def resources(params: Mapping[str, Any], started: float) -> tuple[Settings, Executor]:
+    """Settings, and an executor that is not started yet. Raises OptionError."""
+    slots = slots_for(params["n_jobs"])
+    memory = parse_memory(params["memory_limit"]) or int(_FREE_SHARE * available_memory() / slots)
+    settings = resolve(dict(params), started, slots, memory, len(gpu_devices()))
+    wanted = slots if params["executor"] != "ray" or params["n_jobs"] is not None else None
+    return settings, make_executor(params["executor"], slots=wanted, address=params["ray_address"])
+
+
+def _fan_out(callbacks: Sequence[Callable[[RunEvent], None]]) -> Callable[[RunEvent], None]:
+    def emit(event: RunEvent) -> None:
+        for callback in callbacks:
+            callback(event)
+
+    return emit
