@@ -68,7 +68,7 @@ class Planner:
     def _open_trials(self) -> list[Trial]:
         """Trials with a fold to start, most urgent first: baselines, then first folds still to come, then the best."""
         open_trials = [t for t in self.board.running() if len(t.submitted) < self.board.n_folds]
-        waiting = [t for t in open_trials if t.results or t.baseline]
+        waiting = [t for t in open_trials if t.results or t.baseline or not t.submitted]  # or its node was lost
         breadth = bool(self._firsts) and not self._limit_reached()
         if breadth and not any(t.baseline for t in waiting):
             return []  # breadth first: every family is seen on one fold before any goes deeper

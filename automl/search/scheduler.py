@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from automl.contract import Resources
+from automl.contract import ArtifactError, ExecutionError, Resources
 from automl.execution.job import Event, Job, Outcome
 from automl.execution.protocol import Executor
 from automl.search.board import Board
@@ -105,7 +105,11 @@ class Scheduler:
         self._count += 1
         self._jobs[job.id] = (trial, fold)
         trial.submitted.add(fold)
-        self.executor.submit(job)
+        try:
+            self.executor.submit(job)
+        except ExecutionError as error:  # what it needs can never be had here; others may fit
+            del self._jobs[job.id]
+            self._fail(trial, Event(job.id, "invalid", message=str(error)))
 
     # -- what comes back -------------------------------------------------------------------------------------------
 
@@ -132,13 +136,17 @@ class Scheduler:
         except Exception as error:
             self._fail(trial, Event(0, "invalid", message=f"its predictions cannot be scored: {error}"))
             return
+        try:
+            self.keep(trial, fold, outcome)
+        except ArtifactError as error:  # a full disk, or a file name that leaves the folder
+            self._fail(trial, Event(0, "invalid", message=str(error)))
+            return
         row_s = outcome.row_s
         if math.isnan(row_s) and 0 in trial.results:
             row_s = trial.results[0].row_s
         trial.results[fold] = FoldResult(
             score, predictions, outcome.info, outcome.wall, outcome.cpu, outcome.predict_s, row_s
         )
-        self.keep(trial, fold, outcome)
         self.note({"type": "fold", "trial": trial.number, "fold": fold, "score": score, "wall": outcome.wall})
         if fold not in range(self.board.n_folds):
             self._repeated(trial)

@@ -155,6 +155,7 @@ def searched(
     slots: int = 1,
     stopped: Callable[[], bool] = lambda: False,
     executor: type[FakeExecutor] = FakeExecutor,
+    keep: Callable[[Trial, int, Outcome], None] | None = None,
     **options: Any,
 ) -> Search:
     """Run the whole search over these families with these answers."""
@@ -176,7 +177,7 @@ def searched(
         Scorer(task, problem, table, folding, task.metric(problem, "auto")),
         clock,
         settings,
-        keep=lambda trial, fold, outcome: found.kept.append((trial.name, fold)),
+        keep=keep or (lambda trial, fold, outcome: found.kept.append((trial.name, fold))),
         finished=found.finished.append,
         drop=found.dropped.append,
         emit=found.told.append,

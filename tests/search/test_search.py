@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from automl.contract import ArtifactError, ExecutionError
+
 
 def wrong_by(levels: dict[str, float]) -> Any:
     """An answer that is wrong by a number for each model, a bit more with every further trial."""
@@ -158,6 +160,47 @@ def test_a_lost_node_is_tried_again_twice_and_no_more(bench: Any) -> None:
     lost = bench.search(family, losing(9), n_trials=1)
     assert (lost.trial("a").state, lost.trial("a").kind) == ("failed", "node_lost")
     assert [fold for _, fold in lost.order].count(1) == 3
+
+
+@pytest.mark.parametrize("slots", [1, 3])
+def test_a_node_lost_with_the_first_fold_of_a_trial_does_not_lose_the_trial(bench: Any, slots: int) -> None:
+    seen: list[int] = []
+
+    def answer(job: Any) -> Any:
+        if job.candidate.model == "a" and not seen:
+            seen.append(job.id)
+            return "node_lost"
+        return 0.2
+
+    found = bench.search(
+        [bench.family("a", knobs=False), bench.family("b", knobs=False)], answer, n_trials=2, slots=slots
+    )
+    assert [trial.state for trial in found.board.trials] == ["ok", "ok"]
+
+
+def test_a_job_that_can_never_run_here_costs_only_its_trial(bench: Any) -> None:
+    class Small(bench.executor):  # type: ignore[misc]
+        def submit(self, job: Any) -> None:
+            if job.candidate.model == "big":
+                raise ExecutionError("no node has 99 cores")
+            super().submit(job)
+
+    families = [bench.family("big", knobs=False), bench.family("a", knobs=False)]
+    found = bench.search(families, lambda job: 0.2, n_trials=2, executor=Small)
+    assert (found.trial("big").state, found.trial("big").reason) == ("failed", "invalid: no node has 99 cores")
+    assert found.trial("a").state == "ok"
+
+
+def test_a_model_that_cannot_be_kept_costs_only_its_trial(bench: Any) -> None:
+    def keep(trial: Any, fold: int, outcome: Any) -> None:
+        if trial.family.name == "bad":
+            raise ArtifactError("'a:b' is no name for a file of an artifact")
+
+    families = [bench.family("bad", knobs=False), bench.family("a", knobs=False)]
+    found = bench.search(families, lambda job: 0.2, n_trials=2, keep=keep)
+    assert (found.trial("bad").state, found.trial("bad").kind) == ("failed", "invalid")
+    assert "no name for a file" in found.trial("bad").reason
+    assert found.trial("a").state == "ok"
 
 
 def test_other_folds_of_a_failed_trial_are_called_off(bench: Any) -> None:
