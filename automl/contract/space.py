@@ -14,7 +14,7 @@ Params = dict[str, Any]
 
 @dataclass(frozen=True)
 class Float:
-    """A real knob in [low, high]; `log` searches its logarithm; `step` makes it discrete."""
+    """A real knob in [low, high]; `log` searches its logarithm; `step` makes it discrete: low, low + step, …"""
 
     low: float
     high: float
@@ -25,12 +25,18 @@ class Float:
     def holds(self, value: Any) -> bool:
         """Is the value a legal setting?"""
         ok = isinstance(value, int | float) and not isinstance(value, bool)
-        return ok and math.isfinite(value) and self.low <= value <= self.high
+        return ok and math.isfinite(value) and self.low <= value <= self.high and self._on_grid(value)
+
+    def _on_grid(self, value: float) -> bool:
+        if self.step is None:
+            return True
+        steps = (value - self.low) / self.step
+        return abs(steps - round(steps)) < 1e-8
 
 
 @dataclass(frozen=True)
 class Int:
-    """A whole-number knob in [low, high], both included."""
+    """A whole-number knob in [low, high], both included; `step` as in `Float`."""
 
     low: int
     high: int
@@ -40,7 +46,8 @@ class Int:
 
     def holds(self, value: Any) -> bool:
         """Is the value a legal setting?"""
-        return isinstance(value, int) and not isinstance(value, bool) and self.low <= value <= self.high
+        ok = isinstance(value, int) and not isinstance(value, bool)
+        return ok and self.low <= value <= self.high and (value - self.low) % self.step == 0
 
 
 @dataclass(frozen=True)
@@ -133,6 +140,10 @@ def _check_knob(name: str, knob: Knob, knobs: Mapping[str, Knob]) -> None:
         raise SpaceError(f"knob {name!r} has low {knob.low} above high {knob.high}")
     elif knob.log and knob.low <= 0:
         raise SpaceError(f"knob {name!r} is logarithmic and reaches {knob.low}; its low must be above 0")
+    elif knob.step is not None and knob.step <= 0:
+        raise SpaceError(f"knob {name!r} has step {knob.step}; it must be above 0")
+    elif knob.log and knob.step != (None if isinstance(knob, Float) else 1):
+        raise SpaceError(f"knob {name!r} is logarithmic and has step {knob.step}; it can have only one of the two")
     unknown = set(knob.when) - set(knobs)
     if unknown:
         raise SpaceError(f"knob {name!r} depends on {sorted(unknown)}, which are no knobs of this space")

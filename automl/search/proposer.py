@@ -73,9 +73,10 @@ class Proposer:
     def _add(self, params: Mapping[str, Any], score: float) -> None:
         import optuna
 
-        known = {name: self._index(name, params[name]) for name in self._distributions if name in params}
-        if score != score or len(known) < len(self._distributions):
+        inside = all(name in params and self.space.knobs[name].holds(params[name]) for name in self._distributions)
+        if score != score or not inside:  # a point outside the knobs may be tried, but nothing is learnt from it
             return
+        known = {name: self._index(name, params[name]) for name in self._distributions}
         with _quiet():
             trial = optuna.trial.create_trial(params=known, distributions=self._distributions, value=score)
             self._study.add_trial(trial)

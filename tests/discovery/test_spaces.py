@@ -99,6 +99,10 @@ def test_a_knob_exists_only_where_the_other_has_one_of_the_values() -> None:
         ('[rate]\nkind = "int"\nlow = 1\nhigh = 9\ndefault = 5\nwhen = { other = 1 }', "other"),
         ('[rate]\nkind = "int"\nlow = 1\nhigh = 9\ndefault = 5\ndefault_for = { binary = 99 }', "[rate]"),
         ('[rate]\nkind = "int"\nlow = "a"\nhigh = 9\ndefault = 5', "[rate] has low"),
+        ('[rate]\nkind = "int"\nlow = 1\nhigh = 9\nstep = 2\ndefault = 4', "'rate'"),
+        ('[rate]\nkind = "float"\nlow = 0\nhigh = 1\nstep = 0.25\ndefault = 0.3', "'rate'"),
+        ('[rate]\nkind = "int"\nlow = 1\nhigh = 9\nstep = 2\nlog = true\ndefault = 1', "only one of the two"),
+        ('[rate]\nkind = "float"\nlow = 1\nhigh = 9\nstep = 0\ndefault = 1', "must be above 0"),
         ("[[start]]\nid = 's'\nparams = { speed = 1 }", "'speed'"),
     ],
 )

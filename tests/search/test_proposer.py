@@ -96,3 +96,18 @@ def test_a_knob_that_does_not_exist_here_stays_at_its_default() -> None:
         token, params = proposer.ask()
         proposer.tell(token, 0.0)
         assert params["kind"] == "tree" or params["depth"] == 5
+
+
+@pytest.mark.parametrize(
+    ("knob", "outside"),
+    [(Int(1, 5), 50), (Int(1, 9, step=2), 4), (Float(0.0, 1.0, step=0.25), 0.3), (Choice(("x", "y")), "z")],
+)
+def test_a_start_point_outside_the_space_is_not_learnt_from_and_harms_nothing(knob: Any, outside: Any) -> None:
+    inside = knob.options[0] if isinstance(knob, Choice) else knob.low
+    proposer = Proposer(SearchSpace({"a": knob}, {"a": inside}), "regression", 0)
+    for value in (inside, outside):
+        proposer.learn({"a": value}, 0.5)
+    token, point = proposer.ask()
+    assert knob.holds(point["a"])
+    proposer.learn({"a": outside}, 0.5)
+    proposer.tell(token, 0.1)
