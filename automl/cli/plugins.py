@@ -37,8 +37,9 @@ def _find(name: str) -> tuple[str, Group]:
     from difflib import get_close_matches
 
     known = sorted({other for group in groups.values() for other in group.names()})
-    near = get_close_matches(name, known, 3) or known
-    raise OptionError(f"no plugin is called {name!r}; there are {near}")
+    near = get_close_matches(name, known, 3)
+    hint = f"did you mean {near}?" if near else f"there are {known}"
+    raise OptionError(f"no plugin is called {name!r}; {hint}")
 
 
 @app.command("list")

@@ -58,7 +58,10 @@ class Plugin:
     def restore(cls, state: dict[str, Any]) -> Self:
         """An instance with these attributes; for authors of their own `load`."""
         if "params" not in state:
-            raise PluginError(f"the saved state of {cls.name!r} has no params; save dict(vars(self))")
+            raise PluginError(
+                f"the saved state of {cls.name!r} has no params; save dict(vars(self)), and begin a constructor "
+                "of your own with super().__init__(**params)"
+            )
         self = cls.__new__(cls)
         self.__dict__.update(state)
         return self

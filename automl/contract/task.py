@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 from automl.contract.arrays import IntArray
-from automl.contract.errors import DataError
+from automl.contract.errors import DataError, PluginError
 from automl.contract.metric import Combiner, Metric
 from automl.contract.predictions import ArrayPredictions, Predictions
 from automl.contract.problem import Batch, Fold, FoldPlan, Problem, Request, Truth
@@ -108,6 +108,8 @@ class TaskPlugin(ABC):
     def metric(self, problem: Problem, wanted: str | Callable[..., float]) -> Metric:
         """The metric asked for by name, or ``"auto"``. Tasks that take a callable override this. Raises DataError."""
         known = self.metrics(problem)
+        if not known:
+            raise PluginError(f"task {self.name!r} has no metrics; return at least one from `metrics`")
         if wanted == "auto":
             return next(iter(known.values()))
         if isinstance(wanted, str) and wanted in known:

@@ -10,7 +10,7 @@ from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from typing import Any
 
-from automl.contract import EncoderPlugin, ModelPlugin, PluginError, TaskPlugin
+from automl.contract import EncoderPlugin, ModelPlugin, PluginError, SearchSpace, TaskPlugin
 from automl.discovery.reference import PluginRef
 
 BASES: dict[str, type[Any]] = {
@@ -157,7 +157,8 @@ def missing_requirement(plugin: type[Any]) -> str:
             found = False
         if not found:
             extra = getattr(plugin, "extra", "")
-            remedy = f'pip install "cairn-automl[{extra}]"' if extra else f"install {module}"
+            ours = plugin.__module__.partition(".")[0] == "automl"
+            remedy = f'pip install "cairn-automl[{extra}]"' if extra and ours else f"install {module}"
             return f"{module} is not installed: {remedy}"
     return ""
 
@@ -207,7 +208,9 @@ def _validate(plugin: type[Any], group: str, name: str) -> None:
     base = BASES[group]
     if not isinstance(plugin, type) or not issubclass(plugin, base):
         raise PluginError(f"{plugin!r} is listed in {group!r} as {name!r} but is no {base.__name__}")
-    if not plugin.name or plugin.name != name:
+    if not plugin.name:
+        raise PluginError(f'plugin {name!r} ({plugin.__qualname__}) has no name; give the class one: name = "my-name"')
+    if plugin.name != name:
         raise PluginError(
             f"{plugin.__qualname__}.name is {plugin.name!r}, its entry point says {name!r}; make them equal"
         )
@@ -216,3 +219,9 @@ def _validate(plugin: type[Any], group: str, name: str) -> None:
         raise PluginError(f"plugin {name!r} ({plugin.__qualname__}) lacks {missing}")
     if not getattr(plugin, "produces", True):
         raise PluginError(f"plugin {name!r} ({plugin.__qualname__}) does not say what it `produces`")
+    space = getattr(plugin, "space", None)
+    if space is not None and not isinstance(space, SearchSpace):
+        raise PluginError(
+            f"plugin {name!r} ({plugin.__qualname__}) has a space of type {type(space).__name__}; write "
+            "space = SearchSpace(knobs={...}, default={...})"
+        )

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from rich.table import Table
 
-ORDER = ("ok", "pruned", "failed", "skipped")
+BEFORE, LAST = ("ok", "pruned"), "skipped"  # kinds of failure come between
 COLUMNS = ("model", "family", "baseline", "score", "lift", "fit_s", "predict_s", "weight", "state", "reason")
 
 
@@ -32,7 +32,7 @@ class Row:
         score_test: on the data given to `leaderboard(data)`; None when there is none.
         fit_s, predict_s: seconds, all folds together.
         weight: its share of the ensemble, 0 to 1.
-        state: ok, pruned, failed or skipped.
+        state: ok, pruned, skipped, or the kind of its failure: error, invalid, timeout, oom, crashed, node_lost.
         reason: why it is not ok, or "".
     """
 
@@ -87,7 +87,7 @@ def _lift(row: Row, floor: float) -> float:
 
 def _place(row: Row, with_test: bool) -> tuple[int, float, float, bool, str]:
     """Sort key: state, then score (missing last), then the simpler and the alphabetically first."""
-    state = ORDER.index(row.state) if row.state in ORDER else len(ORDER)
+    state = BEFORE.index(row.state) if row.state in BEFORE else len(BEFORE) + (row.state == LAST)
     first = _number(row.score_test if with_test else row.score)
     return (state, _descending(first), _descending(_number(row.score)), not row.baseline, row.model)
 

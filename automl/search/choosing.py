@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from automl.contract import DataError, Metric, OptionError, PluginError, Problem, Table, TaskPlugin, with_metric
-from automl.discovery import Registry
+from automl.discovery import Registry, missing_requirement
 
 _COMMON_ROLES = ("target", "weight", "groups", "time")
 
@@ -39,9 +39,12 @@ def choose_task(
         return _named(registry, wanted)
     claims = []
     for name, plugin in registry.tasks.load_all().items():
-        if kinds is None or plugin.produces in kinds:
-            task = plugin()
-            claims.append((float(task.claims(table, roles)), name, task))
+        if (kinds is None or plugin.produces in kinds) and not missing_requirement(plugin):
+            try:
+                task = plugin()
+                claims.append((float(task.claims(table, roles)), name, task))
+            except Exception as error:  # a stranger's task that fails here has no claim; the others are asked
+                registry.tasks.unavailable[name] = f"it cannot tell whether the data is its business: {error!r}"
     claims.sort(key=lambda claim: (-claim[0], claim[1]))
     if not claims or claims[0][0] <= 0:
         names = registry.tasks.names()
@@ -65,7 +68,10 @@ def choose_task(
 def _named(registry: Registry, wanted: str) -> TaskPlugin:
     if wanted not in registry.tasks.names():
         raise OptionError(f"task={wanted!r} is not installed; known are {registry.tasks.names()}")
-    task: TaskPlugin = registry.tasks.load(wanted)()
+    plugin = registry.tasks.load(wanted)
+    if reason := missing_requirement(plugin):
+        raise PluginError(f"task {wanted!r} cannot be used: {reason}")
+    task: TaskPlugin = plugin()
     return task
 
 

@@ -11,6 +11,7 @@ from automl.contract import (
     Facts,
     ModelPlugin,
     OptionError,
+    Plugin,
     PluginError,
     Resources,
     SearchSpace,
@@ -20,6 +21,10 @@ from automl.discovery import PluginRef, Registry, missing_requirement, space_of
 from automl.search.settings import Settings
 
 TABULAR_VIEWS = ("matrix", "columns")
+
+
+class _Unestimated(ModelPlugin):
+    """For what the contract says of a model that estimates nothing itself."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +46,12 @@ class Family:
         return self.model.family or self.name
 
     def cost(self, facts: Facts, params: Mapping[str, Any]) -> float:
-        """Declared seconds of one fit."""
-        return max(1e-3, float(self.model.estimate(facts, params).seconds))
+        """Declared seconds of one fit; the usual guess when the model's own fails, since it is but a hint."""
+        try:
+            seconds = float(self.model.estimate(facts, params).seconds)
+        except Exception:
+            seconds = _Unestimated.estimate(facts, params).seconds
+        return max(1e-3, seconds)
 
 
 @dataclass(frozen=True)
@@ -84,6 +93,7 @@ def gather(registry: Registry, task: TaskPlugin, facts: Facts, settings: Setting
     found = Field(named=tuple(settings.models or ()))
     classes = registry.models.load_all()
     encoders = registry.encoders.load_all()
+    refused = {name: reason for name, encoder in encoders.items() if (reason := _refusal(encoder, settings))}
     for name, reason in sorted(registry.models.unavailable.items()):
         if settings.models is None or name in settings.models:
             found.skipped.append(Skipped(name, reason))
@@ -95,9 +105,11 @@ def gather(registry: Registry, task: TaskPlugin, facts: Facts, settings: Setting
             found.skipped.append(Skipped(name, reason))
             continue
         try:
-            found.families.append(_family(registry, model, task, facts, settings, encoders))
+            found.families.append(_family(registry, model, task, facts, settings, encoders, refused))
         except PluginError as error:
             found.skipped.append(Skipped(name, str(error)))
+        except Exception as error:  # a stranger's space, resources or class: it is left out, the others run
+            found.skipped.append(Skipped(name, f"it cannot be prepared: {type(error).__name__}: {error}"))
     if not found.families:
         reasons = "; ".join(f"{s.name}: {s.reason}" for s in found.skipped) or "none is installed for it"
         raise PluginError(f"no model can run for task {task.name!r} ({task.produces}): {reasons}")
@@ -122,12 +134,13 @@ def _chosen(model: type[ModelPlugin], settings: Settings) -> bool:
     return settings.models is None or model.name in settings.models or model.baseline
 
 
-def _refusal(model: type[ModelPlugin], settings: Settings) -> str:
-    if settings.offline and model.needs_network:
+def _refusal(plugin: type[Plugin], settings: Settings) -> str:
+    """Why a model or encoder may not take part, or ""."""
+    if settings.offline and plugin.needs_network:
         return "needs the network, and offline=True"
-    if not settings.allow_noncommercial and model.noncommercial:
-        return f"its licence ({model.license or 'not stated'}) is non-commercial, and allow_noncommercial=False"
-    return missing_requirement(model)
+    if not settings.allow_noncommercial and plugin.noncommercial:
+        return f"its licence ({plugin.license or 'not stated'}) is non-commercial, and allow_noncommercial=False"
+    return missing_requirement(plugin)
 
 
 def _family(
@@ -137,15 +150,16 @@ def _family(
     facts: Facts,
     settings: Settings,
     encoders: Mapping[str, type[EncoderPlugin]],
+    refused: Mapping[str, str],
 ) -> Family:
     space = space_of(model, task.family)
     points = tuple(space.portfolio(task.name, facts.n_rows)[: max(1, settings.preset.starts)])
-    chain = chain_of(model, encoders) if model.view in TABULAR_VIEWS else ()
+    allowed = {name: encoder for name, encoder in encoders.items() if name not in refused}
+    chain = chain_of(model, allowed) if model.view in TABULAR_VIEWS else ()
     for name in chain:
-        if name not in encoders:
-            raise PluginError(
-                f"its encoder {name!r} is not available: {registry.encoders.unavailable.get(name, 'unknown')}"
-            )
+        if name not in allowed:
+            reason = refused.get(name) or registry.encoders.unavailable.get(name, "there is none of that name")
+            raise PluginError(f"its encoder {name!r} is not available: {reason}")
     references = tuple(registry.encoders.reference(name) for name in chain)
     wanted = model.resources(facts, points[0])
     offered = next((r for r in wanted if r.gpus <= settings.gpus and r.cpus <= max(1, settings.slots)), None)
@@ -158,5 +172,5 @@ def chain_of(model: type[ModelPlugin], encoders: Mapping[str, type[EncoderPlugin
     """Encoder names for a model: its own choice, else the defaults of its view by priority."""
     if model.encoders:
         return tuple(model.encoders)
-    defaults = [e for e in encoders.values() if model.view in e.default_for and not missing_requirement(e)]
+    defaults = [e for e in encoders.values() if model.view in e.default_for]
     return tuple(e.name for e in sorted(defaults, key=lambda e: (-e.priority, e.name)))

@@ -35,7 +35,7 @@ def board_rows(trials: Sequence[Trial], skipped: Sequence[Skipped], plan: Deploy
 
 def _trial_row(trial: Trial, weight: float) -> dict[str, Any]:
     score = trial.score if trial.state == "ok" else trial.mean() if trial.state == "pruned" else math.nan
-    reason = trial.reason
+    failed = trial.state == "failed"
     return _row(
         trial.name,
         trial.family.label,
@@ -44,8 +44,8 @@ def _trial_row(trial: Trial, weight: float) -> dict[str, Any]:
         fit_s=trial.seconds(),
         predict_s=sum(result.predict_s for result in trial.results.values()),
         weight=weight,
-        state=trial.state,
-        reason=reason,
+        state=trial.kind if failed else trial.state,
+        reason=trial.reason.removeprefix(f"{trial.kind}: ") if failed else trial.reason,
     )
 
 

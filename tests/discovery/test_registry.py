@@ -92,9 +92,21 @@ def test_an_installed_distribution_is_enough_to_register_a_model(ship: Ship) -> 
         (GOOD.replace('"mine"', '"other"'), "make them equal"),
         (GOOD.replace("def predict", "def predicts"), "predict"),
         (GOOD.replace('produces = "real"', "pass"), "produces"),
+        (GOOD.replace('name = "mine"', "pass"), "has no name"),
+        (GOOD.replace('produces = "real"', 'produces = "real"; space = {"k": (1, 9)}'), "SearchSpace"),
         ("raise SystemExit('no')", "SystemExit"),
     ],
-    ids=["import error", "no class", "no plugin", "other name", "abstract", "produces nothing", "exits"],
+    ids=[
+        "import error",
+        "no class",
+        "no plugin",
+        "other name",
+        "abstract",
+        "produces nothing",
+        "no name",
+        "a dict as its space",
+        "exits",
+    ],
 )
 def test_a_broken_plugin_is_named_with_its_distribution_and_the_others_survive(
     ship: Ship, request: pytest.FixtureRequest, code: str, said: str
@@ -202,8 +214,11 @@ def test_a_missing_library_is_explained_with_what_to_install() -> None:
     assert missing_requirement(Inline) == ""
     lacking = type("Lacking", (Inline,), {"requires": ("no_such_library",)})
     assert missing_requirement(lacking) == "no_such_library is not installed: install no_such_library"
-    extra = type("Lacking", (Inline,), {"requires": ("no_such_library.part",), "extra": "torch"})
-    assert 'pip install "cairn-automl[torch]"' in missing_requirement(extra)
+    wants = {"requires": ("no_such_library.part",), "extra": "torch"}
+    ours = type("Lacking", (Inline,), {**wants, "__module__": "automl.plugins.lacking"})
+    assert 'pip install "cairn-automl[torch]"' in missing_requirement(ours)
+    theirs = type("Lacking", (Inline,), {**wants, "__module__": "strangers"})
+    assert "cairn-automl" not in missing_requirement(theirs)
 
 
 def test_an_installed_class_travels_by_name_and_an_extra_one_by_value() -> None:

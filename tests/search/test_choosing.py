@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from automl.contract import Column, DataError, OptionError, Table
+from automl.contract import Column, DataError, OptionError, PluginError, Table
 from automl.discovery import Registry
 from automl.search.choosing import choose_task, define, installed_task, task_settings
 
@@ -36,6 +36,31 @@ def test_the_task_that_claims_the_data_most_surely_is_taken(registry: Registry, 
 
 def test_a_named_task_is_taken_whatever_the_data(registry: Registry) -> None:
     assert choose_task(registry, "regression", table(2), {}).name == "regression"
+
+
+def test_a_strangers_task_that_fails_to_claim_or_lacks_its_library_is_passed_over() -> None:
+    strangers = Registry.installed([])
+    known = strangers.tasks.load("binary")
+
+    class Failing(known):  # type: ignore[misc, valid-type]
+        name = "failing"
+
+        def claims(self, table: Any, roles: Any) -> float:
+            raise ZeroDivisionError("no rows of mine")
+
+    class Bare(known):  # type: ignore[misc, valid-type]
+        name = "bare"
+        requires = ("a_library_that_nobody_has",)
+
+        def claims(self, table: Any, roles: Any) -> float:
+            return 1.0
+
+    strangers.tasks.add(Failing)
+    strangers.tasks.add(Bare)
+    assert choose_task(strangers, "auto", table(2), {"target": "f1"}).name == "binary"
+    assert "no rows of mine" in strangers.tasks.unavailable["failing"]
+    with pytest.raises(PluginError, match="a_library_that_nobody_has is not installed"):
+        choose_task(strangers, "bare", table(2), {"target": "f1"})
 
 
 def test_only_tasks_of_the_wanted_kinds_are_asked(registry: Registry) -> None:

@@ -27,12 +27,12 @@ def found(bench: Any) -> Any:
 def test_every_trial_and_every_absent_model_has_a_row(found: Any) -> None:
     rows = {row["model"]: row for row in board_rows(found.board.trials, [Skipped("gone", "not installed")], None)}
     assert {name: row["state"] for name, row in rows.items()} == {
-        "good": "ok", "failed": "failed", "hopeless": "pruned", "base": "ok", "gone": "skipped",
+        "good": "ok", "failed": "oom", "hopeless": "pruned", "base": "ok", "gone": "skipped",
     }  # fmt: skip
     assert rows["good"]["score"] == pytest.approx(-0.1)
     assert rows["hopeless"]["score"] == pytest.approx(-9.0)
     assert rows["failed"]["score"] is None
-    assert "oom" in rows["failed"]["reason"]
+    assert not rows["failed"]["reason"].startswith("oom: ")
     assert rows["gone"]["reason"] == "not installed"
     assert rows["base"]["baseline"] is True
     assert rows["good"]["fit_s"] == 3.0
