@@ -16,8 +16,9 @@ class EncoderPlugin(Plugin, ABC):
 
     Class attributes beside those of `Plugin`:
         kinds: the column kinds it understands.
-        default_for: views for which the engine uses it when a model names no encoders.
-        priority: the higher goes first among defaults.
+        default_for: views for which the engine uses it when a model names no encoders; this changes what every such
+            model is given wherever the encoder is installed.
+        priority: the higher goes first among defaults; those that come with the engine have 0 to 10.
         stateless: `transform` needs no fit, so results are shared between folds.
         uses_target: `fit_transform` looks at y; what it returns for the training rows must then be out-of-fold.
         missing: its output may contain NaN.
@@ -39,7 +40,7 @@ class EncoderPlugin(Plugin, ABC):
     def fit_transform(self, columns: Table, y: AnyArray | None, ctx: FitContext) -> Any:
         """Learn from training rows and return their (n_rows, d) float32 matrix.
 
-        y: int64 codes (class_proba), float64 (real), or None.
+        y: int64 codes (class_proba), float64 (real), the task's own (other kinds; `ctx.kind` says which), or None.
         """
 
     @abstractmethod

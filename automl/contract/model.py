@@ -21,7 +21,8 @@ class ModelPlugin(Plugin, ABC):
         view: ``"matrix"`` (dense float32 with every encoder applied, missing imputed), ``"columns"`` (a `Table` of
             typed columns, category codes, missing as missing), or a view that a task offers.
         kinds: for ``columns``, the column kinds it takes as they are; columns of other kinds come encoded as numeric.
-        encoders: encoder names tried in this order for each column; empty takes the engine's default for the view.
+        encoders: encoder names tried in this order for each column; empty takes the engine's default for the view. A
+            column that none of them accepts is left out, so name one for each kind: numbers, categories, dates, text.
         handles_missing: the matrix may contain NaN.
         handles_weight: sample weights are used; others are fitted without them and the leaderboard says so.
         sparse: the matrix may be a scipy CSR matrix.

@@ -71,7 +71,7 @@ class FoldPlan:
     def shuffled(self, n_rows: int) -> list[Fold]:
         """The plainest split, for tasks whose rows are exchangeable: the user's own folds, else shuffled rows.
 
-        Every row is validated on once; with one fold, a share of `holdout` is.
+        Every row is validated on once; with one fold, a share of `holdout` is. Groups and time are not looked at.
         """
         if self.given is not None:
             return [Fold(np.asarray(train, np.int64), np.asarray(valid, np.int64)) for train, valid in self.given]
@@ -99,7 +99,8 @@ class Batch:
     Attributes:
         X: the rows in the view the model asked for: float32 (n, d) or CSR for ``matrix``, a `Table` for ``columns``,
             the task's own object for a view of the task. Arrays may be read-only.
-        y: int64 codes 0…K-1 (class_proba), float64 (n,) (real), or None when the view carries what is learnt.
+        y: int64 codes 0…K-1 (class_proba), float64 (n,) (real), what the task says (other kinds), or None when the view
+            carries what is learnt.
         weight: float64 (n,) or None.
         groups: int64 (n,) or None.
     """

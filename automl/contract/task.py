@@ -42,10 +42,11 @@ class TaskPlugin(ABC):
         produces: the prediction kind its models must produce.
         family: folder of ``search_spaces/`` where its models' space files lie.
         views: the views it offers; tabular ones are filled by the engine, others by `batch` and `request`.
-        roles: role -> what it is for, beyond target, weight, groups and time, which every task knows.
+        roles: role -> what it is for, beyond target, weight, groups and time: these may be given to every task, and it
+            is the task that acts on them, in `folds` (groups, time), `batch` and `truth` (weight).
         settings: what else may be given among the roles though it is no column, such as the positive label.
         container: the class of its predictions.
-        label: what a user would call it in a sentence.
+        requires: modules that must be importable.
     """
 
     name: ClassVar[str] = ""
@@ -72,11 +73,18 @@ class TaskPlugin(ABC):
 
     @abstractmethod
     def folds(self, problem: Problem, table: Table, plan: FoldPlan) -> Sequence[Fold]:
-        """Split the rows. Every model gets the same folds."""
+        """Split the rows. Every model gets the same folds.
+
+        When the user names ``groups`` or ``time`` they are in `problem.roles`: keep the rows of a group together and
+        learn from the past only, or raise DataError in `load`. `FoldPlan.shuffled` does neither.
+        """
 
     @abstractmethod
     def batch(self, problem: Problem, table: Table, rows: IntArray, view: str) -> Batch:
-        """What a model learns from on these rows. Leave X None for a tabular view: the engine fills it."""
+        """What a model learns from on these rows. Leave X None for a tabular view: the engine fills it.
+
+        Give the weights too when there is a role ``weight``.
+        """
 
     @abstractmethod
     def request(
