@@ -23,6 +23,7 @@ from automl.search.events import EnsembleImproved, PhaseStarted, RunEvent, RunFi
 from automl.search.families import Field
 from automl.search.folding import Folding, training_rows
 from automl.search.planner import Planner
+from automl.search.refine import Refined, refined
 from automl.search.rows import board_rows
 from automl.search.scheduler import Scheduler
 from automl.search.scorer import Scorer
@@ -100,12 +101,11 @@ class Run:
         self.emit(PhaseStarted("ensemble", self.clock.left()))
         chosen = self._blend()
         pool = self._pool()
-        self._refine(chosen)
-        plan = deployment(self._worth_keeping(), pool, chosen, self._folds_of)
-        plan = replace(plan, score=self._final_score(chosen))
+        learnt = self._refine(chosen)
+        plan = replace(deployment(self._worth_keeping(), pool, chosen, self._folds_of), score=learnt.score)
         if self.problem.kind not in ADDITIVE:
             plan = self.refit(plan)
-        self.honest = self._honest(chosen)
+        self.honest = self._honest(chosen, learnt.optimism)
         self._commit(plan, honest=True)
         baseline = self.board.best(baseline=True)
         self.emit(
@@ -184,7 +184,7 @@ class Run:
     def _finished(self, trial: Trial) -> None:
         """Commit what is better than before; blend now and then."""
         if trial.baseline or self.plan is None:
-            if self.board.best() is trial:
+            if self.board.best() is trial and (self.plan is None or not self.plan.score >= trial.score):
                 self._commit_single(trial)
             return
         if self._blend_due():
@@ -283,20 +283,25 @@ class Run:
         if self.settings.clocked:
             self.clock.finishing = max(self.clock.finishing, time.monotonic() - started)
 
-    def _refine(self, chosen: Blend) -> None:
+    def _refine(self, chosen: Blend) -> Refined:
         """Let the task learn from the ensemble's honest predictions, for example a threshold."""
-        truths = self.scorer.truths[: self.scorer.judged]
-        try:
-            self.problem = self.task.refine(self.problem, chosen.fold_predictions, truths, self.metric)
-        except Exception:  # a refinement is a bonus: without it the answer is the plain one
-            return
-        self.metric = self.task.metric(self.problem, self.wanted)
+        judged = self.scorer.judged
+        learnt = refined(
+            self.task,
+            self.problem,
+            self.wanted,
+            self.metric,
+            chosen.fold_predictions,
+            self.scorer.truths[:judged],
+            self.scorer.requests[:judged],
+            seed=self.settings.seed,
+            seconds=max(0.0, self.clock.left() - 0.5 * self.clock.reserve()),
+        )
+        self.problem, self.metric = learnt.problem, learnt.metric
+        return learnt
 
-    def _final_score(self, chosen: Blend) -> float:
-        self.scorer.metric = self.metric
-        return self.scorer.score(chosen.fold_predictions)
-
-    def _honest(self, chosen: Blend) -> Honest:
+    def _honest(self, chosen: Blend, learnt: float) -> Honest:
+        """`learnt`: optimism of what the task learnt from these predictions."""
         judged = self.scorer.judged
         table = np.array([[t.results[f].score for f in range(judged)] for t in self._pool()])
         sizes = [len(request) for request in self.scorer.requests[:judged]]
@@ -305,7 +310,7 @@ class Run:
             chosen.fold_predictions,
             tuple(self.scorer.truths[:judged]),
             tuple(self.scorer.requests[:judged]),
-            float(optimism),
+            float(optimism + learnt),
             len(self.table),
         )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +10,6 @@ import numpy as np
 
 from automl.contract import (
     AnyArray,
-    ArrayPredictions,
     Column,
     DataError,
     Example,
@@ -19,7 +18,6 @@ from automl.contract import (
     Metric,
     Predictions,
     Problem,
-    Request,
     Table,
     Truth,
 )
@@ -31,6 +29,16 @@ from .samples import two_class_examples
 _THRESHOLD_ROWS = 50
 _ACCURACY_ROWS = 10_000
 _BALANCED = ("balanced_accuracy", "f1")
+_MOST_ROWS, _RESAMPLES = 100_000, 20
+
+# What is made of the (2, 2) weights by truth (rows) and decision (columns), the positive class second.
+_LABELLED: Mapping[str, Callable[[FloatArray], Any]] = {
+    "accuracy": lambda t: np.trace(t) / t.sum(),
+    "balanced_accuracy": lambda t: scores.recalls(t).mean(),
+    "f1": lambda t: scores.f1_scores(t)[1],
+    "precision": lambda t: scores.ratio(t[1, 1], t[:, 1].sum()),
+    "recall": lambda t: scores.ratio(t[1, 1], t[1].sum()),
+}
 
 
 class Binary(ClassTask):
@@ -118,12 +126,12 @@ def binary_metrics(positive: int, threshold: float | None, share: float) -> dict
     def precision_area(y: AnyArray, p: FloatArray, w: FloatArray) -> float:
         return scores.average_precision(y == positive, p[:, positive], w)
 
-    def labelled(name: str, of: Any) -> Metric:
+    def labelled(name: str) -> Metric:
         cut = threshold if threshold is not None else plain_threshold(name, share)
 
         def figure(y: AnyArray, p: FloatArray, w: FloatArray) -> float:
             decided = (p[:, positive] >= cut).astype(np.int64)
-            return float(of(scores.confusion((y == positive).astype(np.int64), decided, w, 2)))
+            return float(_LABELLED[name](scores.confusion((y == positive).astype(np.int64), decided, w, 2)))
 
         return scores.ArrayMetric(name, figure, decides="labels")
 
@@ -132,11 +140,7 @@ def binary_metrics(positive: int, threshold: float | None, share: float) -> dict
         scores.mean_metric("log_loss", scores.log_loss_units),
         scores.mean_metric("brier", scores.brier_units),
         scores.ArrayMetric("average_precision", precision_area),
-        labelled("accuracy", lambda t: np.trace(t) / t.sum()),
-        labelled("balanced_accuracy", lambda t: scores.recalls(t).mean()),
-        labelled("f1", lambda t: scores.f1_scores(t)[1]),
-        labelled("precision", lambda t: scores.ratio(t[1, 1], t[:, 1].sum())),
-        labelled("recall", lambda t: scores.ratio(t[1, 1], t[1].sum())),
+        *(labelled(name) for name in _LABELLED),
     ]
     return {metric.name: metric for metric in metrics}
 
@@ -144,14 +148,29 @@ def binary_metrics(positive: int, threshold: float | None, share: float) -> dict
 def best_threshold(problem: Problem, metric: Metric, truth: Truth, values: FloatArray) -> float:
     """The threshold that does best on resampled rows: the median of 20 optima."""
     positive = problem.facts.get("positive", 1)
-    share = float(problem.facts["shares"][positive])
-    grid = np.unique(np.quantile(values[:, positive], np.linspace(0.02, 0.98, 49)))
-    candidates = [binary_metrics(positive, float(cut), share)[metric.name] for cut in grid]
     rng = np.random.default_rng(0)
+    n = len(truth)
+    kept = np.arange(n) if n <= _MOST_ROWS else rng.choice(n, _MOST_ROWS, replace=False)
+    chance, hit = values[kept, positive], (truth.y[kept] == positive).astype(np.int64)
+    weight = np.ones(len(kept)) if truth.weight is None else truth.weight[kept]
+    grid = np.unique(np.quantile(chance, np.linspace(0.02, 0.98, 49)))
+    cell = 2 * np.searchsorted(grid, chance, side="right") + hit
     best = []
-    for _ in range(20):
-        rows = rng.integers(0, len(truth), len(truth))
-        part = ArrayPredictions("class_proba", values[rows])
-        found = [m.score(truth.take(rows), part, Request(rows)) for m in candidates]
-        best.append(grid[int(np.nanargmax(found))])
-    return float(np.median(best))
+    for _ in range(_RESAMPLES):
+        rows = rng.integers(0, len(kept), len(kept))
+        found = [_LABELLED[metric.name](table) for table in _tables(cell[rows], weight[rows], len(grid))]
+        if not np.isnan(found).all():
+            best.append(grid[int(np.nanargmax(found))])
+    return float(np.median(best)) if best else plain_threshold(metric.name, float(problem.facts["shares"][positive]))
+
+
+def _tables(cell: IntArray, weight: FloatArray, n_cuts: int) -> FloatArray:
+    """(n_cuts, 2, 2) weights by truth and decision at each cut.
+
+    Args:
+        cell: (n,) twice the number of cuts that the row's chance reaches, plus 1 for a row of the positive class.
+        weight: (n,) of the rows.
+    """
+    reached = np.bincount(cell, weights=weight, minlength=2 * n_cuts + 2).reshape(n_cuts + 1, 2)
+    refused = np.cumsum(reached, axis=0)[:-1]
+    return np.stack([refused, np.maximum(reached.sum(axis=0) - refused, 0.0)], axis=2)
