@@ -37,6 +37,8 @@ class AutoML(Parameters, Portable):
     Args:
         task: name of a task plugin; ``"auto"`` takes the one that claims the data most surely.
         metric: a name (scikit-learn's work), or a function ``(y_true, y_pred) -> float``; ``"auto"`` takes the task's.
+            Of a function lower is better if its name ends in ``_error``, ``_loss`` or ``_deviance``, or if it has an
+            attribute ``greater_is_better = False``; with ``needs_proba = True`` it is given probabilities.
         time_limit: seconds for the whole of `fit`; None means 300, unless `n_trials` is given.
         n_trials: candidates to try beside the baselines; then nothing depends on the clock.
         preset: ``"fast"``, ``"balanced"`` or ``"best"``.

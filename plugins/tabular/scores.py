@@ -17,6 +17,7 @@ import numpy as np
 from automl.contract import AnyArray, FloatArray, Metric, Predictions, Request, Truth
 
 _TINY = 1e-15
+_LOWER_IS_BETTER = ("_error", "_loss", "_deviance")
 Figure = Callable[[AnyArray, FloatArray, FloatArray], float]
 PerUnit = Callable[[AnyArray, FloatArray], FloatArray]
 
@@ -148,16 +149,19 @@ def ratio(numerator: float, denominator: float) -> float:
 class CallableMetric(Metric):
     """A user's ``function(y_true, y_pred) -> float``.
 
-    `decode` turns codes and predictions into what the function expects; an attribute ``greater_is_better = False`` on
-    the function says that lower is better, ``needs_proba = True`` that it takes (u, K) probabilities.
+    `decode` turns codes and predictions into what the function expects. Lower is better when the function's name ends
+    in ``_error``, ``_loss`` or ``_deviance``, as scikit-learn names its own; an attribute ``greater_is_better`` on the
+    function overrides that, and ``needs_proba = True`` says that it takes (u, K) probabilities.
     """
 
     function: Callable[..., float]
     decode: Callable[[Any, FloatArray], tuple[Any, Any]]
 
     def __post_init__(self) -> None:
-        self.name = f"function {getattr(self.function, '__name__', type(self.function).__name__)}"
-        self.greater_is_better = bool(getattr(self.function, "greater_is_better", True))
+        inner = getattr(self.function, "func", self.function)  # of a functools.partial
+        name = str(getattr(inner, "__name__", type(inner).__name__))
+        self.name = f"function {name}"
+        self.greater_is_better = bool(getattr(self.function, "greater_is_better", not name.endswith(_LOWER_IS_BETTER)))
 
     def __call__(self, truth: Truth | None, predictions: Predictions, request: Request) -> float:
         if truth is None:

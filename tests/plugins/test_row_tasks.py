@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -216,6 +217,25 @@ def test_a_function_gets_labels_or_probabilities_as_it_asks() -> None:
         Binary().metric(problem, function)(Truth(np.array([1, 1])), values, Request(np.arange(2)))
     assert seen == [(["yes", "yes"], ["yes", "no"]), (["yes", "yes"], (2, 2))]
     assert Binary().metric(problem, chances).signed(0.25) == -0.25
+
+
+def test_a_function_named_like_an_error_is_better_when_lower() -> None:
+    problem, _ = loaded(Regression(), np.random.default_rng(0).normal(size=N))
+
+    def biggest_error(expected: Any, given: Any) -> float:
+        return float(np.abs(expected - given).max())
+
+    def kept(expected: Any, given: Any) -> float:
+        return 1.0
+
+    def odd_loss(expected: Any, given: Any) -> float:
+        return 1.0
+
+    odd_loss.greater_is_better = True  # type: ignore[attr-defined]
+    better = {f: Regression().metric(problem, f).greater_is_better for f in (biggest_error, kept, odd_loss)}
+    assert better == {biggest_error: False, kept: True, odd_loss: True}
+    tailored = Regression().metric(problem, functools.partial(biggest_error))
+    assert (tailored.name, tailored.greater_is_better) == ("function biggest_error", False)
 
 
 def test_every_row_task_makes_folds_of_its_own_target() -> None:
