@@ -100,7 +100,8 @@ def _facts(kind: str, group: Group, name: str) -> dict[str, Any]:
     except PluginError as error:
         return {**facts, "available": False, "reason": str(error)}
     missing = missing_requirement(plugin)
-    declared = ("produces", "view", "baseline", "requires", "license", "noncommercial", "needs_network", "kinds")
+    shape = ("produces", "view", "encoders", "kinds", "default_for", "priority", "uses_target", "baseline")
+    declared = (*shape, "requires", "license", "noncommercial", "needs_network")
     facts |= {"about": (plugin.__doc__ or "").strip().partition("\n")[0], "available": not missing, "reason": missing}
     facts |= {key: getattr(plugin, key) for key in declared if hasattr(plugin, key)}
     if kind == "model":

@@ -20,7 +20,7 @@ _STATE, _ARRAYS = "state.json", "arrays.safetensors"
 
 
 def write_state(folder: Path, state: Mapping[str, Any]) -> None:
-    """Write named values: JSON values, numpy arrays (also in dicts and lists) and scikit-learn estimators.
+    """Write named values: JSON values, numpy arrays (also in dicts and lists), and scikit-learn estimators on their own.
 
     Raises ArtifactError naming the first value that is none of these.
     """
@@ -90,6 +90,11 @@ def _plain(value: Any, path: str, arrays: dict[str, Any]) -> Any:
             for i, (k, v) in enumerate(value.items())
         ]
         return {"__dict__": pairs}
+    if _is_estimator(value):
+        raise ArtifactError(
+            f"{path!r} is a {type(value).__qualname__} inside a list or dict; scikit-learn estimators are saved only "
+            "as attributes of their own: self.first, self.second …"
+        )
     raise ArtifactError(
         f"{path!r} is a {type(value).__module__}.{type(value).__qualname__}, which is not saved by default: keep JSON "
         "values, numpy arrays or scikit-learn estimators as attributes, or write your own save and load"

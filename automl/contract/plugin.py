@@ -44,8 +44,9 @@ class Plugin:
     def save(self, folder: Path) -> None:
         """Write the parameters and every attribute set in `fit`, without code.
 
-        JSON values, numpy arrays and scikit-learn estimators are understood; anything else raises ArtifactError naming
-        it. Override `save` and `load` together for native formats.
+        JSON values, numpy arrays, lists and dicts of these, and scikit-learn estimators (each an attribute of its own)
+        are understood; anything else raises ArtifactError naming it. Override `save` and `load` together for native
+        formats.
         """
         write_state(folder, dict(vars(self)))
 

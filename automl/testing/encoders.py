@@ -113,12 +113,14 @@ def check_the_constructor_only_stores(scene: EncoderScene) -> None:
 
 
 def check_what_it_declares_makes_sense(scene: EncoderScene) -> None:
-    """Kinds are known ones; flags are of the right types; its libraries are there."""
+    """Kinds are known ones, at least one; flags are of the right types; its libraries are there."""
     flags = dict.fromkeys(("stateless", "uses_target", "missing"), bool)
     require_declarations(scene.encoder, {**flags, "kinds": tuple, "default_for": tuple, "priority": int})
     require_trusted_types_of_its_own(scene.encoder)
     strange = set(scene.encoder.kinds) - set(KINDS)
     require(not strange, f"kinds names {sorted(strange)}; a column is one of {KINDS}")
+    chooses = scene.encoder.accepts.__func__ is not EncoderPlugin.accepts.__func__  # type: ignore[attr-defined]
+    require(scene.encoder.kinds or chooses, f"it takes no column; set kinds to some of {KINDS}")
     require(not missing_requirement(scene.encoder), f"it cannot run here: {missing_requirement(scene.encoder)}")
     for result in run_all(SPACE_CHECKS, scene.encoder.space) if scene.encoder.space is not None else []:
         require(result.ok, f"its space: {result.check}: {result.message}")
