@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ class Session:
     Attributes:
         emit: tells progress and the user's callbacks what happens.
         stopped: did a signal ask for an early end?
+        gpus: how many the user allows, or ``"auto"``.
         folder: of the run, once `make_folder` has been called.
     """
 
@@ -38,7 +39,17 @@ class Session:
     executor: Executor
     emit: Callable[[RunEvent], None]
     stopped: Interrupted
+    gpus: str | float = "auto"
     folder: RunFolder | None = None
+
+    def settled(self) -> Settings:
+        """The settings, with the slots and GPUs that the executor really has: a cluster has others than this machine.
+
+        Waits for a cluster to be there. Raises ExecutionError.
+        """
+        there = self.executor.capacity()
+        gpus = there.gpus if self.gpus == "auto" else min(float(self.gpus), there.gpus)
+        return replace(self.settings, slots=there.slots, gpus=gpus)
 
     def make_folder(self, path: str | Path | None, overwrite: bool) -> RunFolder:
         """The run's folder; it is closed again if the run fails. Raises OptionError."""
@@ -55,7 +66,8 @@ def session(params: Mapping[str, Any]) -> Iterator[Session]:
     try:
         with interruptible() as stopped, Progress(params["verbose"]) as progress:
             executor.start()
-            running = Session(registry, settings, executor, _fan_out([progress, *params["callbacks"]]), stopped)
+            emit = _fan_out([progress, *params["callbacks"]])
+            running = Session(registry, settings, executor, emit, stopped, params["gpus"])
             try:
                 yield running
             except BaseException:
@@ -71,8 +83,7 @@ def resources(params: Mapping[str, Any], started: float) -> tuple[Settings, Exec
     slots = slots_for(params["n_jobs"])
     memory = parse_memory(params["memory_limit"]) or int(_FREE_SHARE * available_memory() / slots)
     settings = resolve(dict(params), started, slots, memory, len(gpu_devices()))
-    wanted = slots if params["executor"] != "ray" or params["n_jobs"] is not None else None
-    return settings, make_executor(params["executor"], slots=wanted, address=params["ray_address"])
+    return settings, make_executor(params["executor"], slots=params["n_jobs"], address=params["ray_address"])
 
 
 def _fan_out(callbacks: Sequence[Callable[[RunEvent], None]]) -> Callable[[RunEvent], None]:

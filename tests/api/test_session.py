@@ -1,0 +1,47 @@
+"""What a run may use is what its executor has, within what the user allows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from automl import AutoML, session
+from automl.execution.protocol import Capacity
+
+
+class Cluster:
+    """Has more than this machine."""
+
+    def start(self) -> None:
+        """Nothing."""
+
+    def close(self) -> None:
+        """Nothing."""
+
+    def capacity(self) -> Capacity:
+        return Capacity(64, 0, 8.0)
+
+
+@pytest.mark.parametrize(("gpus", "expected"), [("auto", 8.0), (2, 2.0), (99, 8.0), (0, 0.0)])
+def test_a_cluster_larger_than_this_machine_is_used(
+    monkeypatch: pytest.MonkeyPatch, gpus: Any, expected: float
+) -> None:
+    asked: dict[str, Any] = {}
+
+    def make(name: str, **options: Any) -> Cluster:
+        asked.update(options)
+        return Cluster()
+
+    monkeypatch.setattr(session, "make_executor", make)
+    with session.session(AutoML(executor="auto", gpus=gpus, verbose=0).get_params()) as running:
+        settings = running.settled()
+    assert asked["slots"] is None
+    assert (settings.slots, settings.gpus) == (64, expected)
+
+
+def test_the_jobs_asked_for_are_the_slots() -> None:
+    with session.session(AutoML(executor="local", n_jobs=1, verbose=0).get_params()) as running:
+        assert running.settled().slots == 1
+    with session.session(AutoML(executor="inline", n_jobs=4, verbose=0).get_params()) as running:
+        assert running.settled().slots == 1
