@@ -78,7 +78,7 @@ class View:
             view.parts.append(Part(encoder, columns))
             blocks.append(_block(block, len(table), encoder))
         if view.name == MATRIX and not model.handles_missing:
-            view.fill = _fill_values(blocks)
+            view.fill = _fill_values(blocks, [part.encoder.missing for part in view.parts])
         return view, view._assemble(table, blocks)
 
     def transform(self, table: Table) -> Any:
@@ -175,17 +175,19 @@ def _as_columns(block: Any, part: Part) -> list[Column]:
     ]
 
 
-def _fill_values(blocks: Sequence[Any]) -> AnyArray | None:
-    """(d,) medians of the training rows, 0 for columns without a value; None when nothing is missing."""
+def _fill_values(blocks: Sequence[Any], missing: Sequence[bool]) -> AnyArray | None:
+    """(d,) medians of the training rows, 0 for columns without a value; None when there are no columns.
+
+    A column without gaps has its median too when its encoder says that there may be `missing` values in other rows.
+    """
     out = []
-    for block in blocks:
-        if _is_sparse(block):
-            out.append(np.zeros(block.shape[1], dtype=np.float32))
-            continue
+    for block, declared in zip(blocks, missing, strict=True):
         fill = np.zeros(block.shape[1], dtype=np.float32)
-        for position in np.flatnonzero(np.isnan(block).any(axis=0)):
-            known = block[:, position][~np.isnan(block[:, position])]
-            fill[position] = np.median(known) if len(known) else 0.0
+        if not _is_sparse(block):
+            gaps = np.isnan(block)
+            for position in range(block.shape[1]) if declared else np.flatnonzero(gaps.any(axis=0)):
+                known = block[~gaps[:, position], position]
+                fill[position] = np.median(known) if len(known) else 0.0
         out.append(fill)
     return np.concatenate(out) if out else None
 

@@ -94,9 +94,15 @@ def test_gaps_are_filled_with_the_median_of_the_training_rows() -> None:
     assert view.transform(NEW)[:, 0].tolist() == [3.0, 5.0]
 
 
-def test_a_gap_in_a_column_that_had_none_is_filled_with_zero_rather_than_left() -> None:
-    full = table([1.0, 2.0, 3.0], [0, 1, 2])
+def test_a_gap_in_a_column_that_had_none_is_filled_with_its_median_too() -> None:
+    full = table([101.0, 102.0, 103.0], [0, 1, 2])
     view, _ = View.fit(model(), [Numbers, Dense], full, None, CTX)
+    assert view.transform(NEW)[:, 0].tolist() == [102.0, 5.0]
+
+
+def test_an_encoder_that_breaks_its_word_about_gaps_leaves_none_in_the_matrix() -> None:
+    silent = type("Silent", (Numbers,), {"missing": False})
+    view, _ = View.fit(model(), [silent, Dense], table([1.0, 2.0, 3.0], [0, 1, 2]), None, CTX)
     assert np.isfinite(view.transform(NEW)).all()
 
 
