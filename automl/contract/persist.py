@@ -20,7 +20,7 @@ _STATE, _ARRAYS = "state.json", "arrays.safetensors"
 
 
 def write_state(folder: Path, state: Mapping[str, Any]) -> None:
-    """Write named values: JSON values, numpy arrays (also in dicts and lists), and scikit-learn estimators on their own.
+    """Write named values: JSON values, numpy arrays (also in dicts and lists), scikit-learn estimators on their own.
 
     Raises ArtifactError naming the first value that is none of these.
     """
