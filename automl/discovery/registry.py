@@ -133,6 +133,8 @@ class Registry:
         Raises PluginError when two installed plugins share a name, or a class is no plugin.
         """
         rules = _rules(plugins)
+        if isinstance(extra, type):
+            raise PluginError(f"extra_plugins must be a list of classes: extra_plugins=[{extra.__name__}]")
         groups = {group: Group(group, _listed(group, rules)) for group in BASES}
         registry = cls(groups["automl.models"], groups["automl.tasks"], groups["automl.encoders"])
         for plugin in extra:

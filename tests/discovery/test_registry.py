@@ -221,6 +221,11 @@ def test_a_missing_library_is_explained_with_what_to_install() -> None:
     assert "cairn-automl" not in missing_requirement(theirs)
 
 
+def test_a_class_where_a_list_of_classes_belongs_is_told_how_to_write_it() -> None:
+    with pytest.raises(PluginError, match=r"extra_plugins=\[Inline\]"):
+        Registry.installed(extra=Inline)  # type: ignore[arg-type]
+
+
 def test_an_installed_class_travels_by_name_and_an_extra_one_by_value() -> None:
     registry = Registry.installed(extra=[Inline])
     assert registry.models.reference("lightgbm").payload == b""
