@@ -29,7 +29,13 @@ class PluginRef:
     def of(cls, plugin: type[Any], by_value: bool = False) -> PluginRef:
         """A reference to a class; by value when it lives in ``__main__`` or inside a function, or when asked."""
         local = plugin.__module__ == "__main__" or "<locals>" in plugin.__qualname__
-        payload = _by_value(plugin) if by_value or local else b""
+        try:
+            payload = _by_value(plugin) if by_value or local else b""
+        except Exception as error:  # whatever the globals of a stranger's class raise when they are copied
+            raise PluginError(
+                f"plugin {plugin.name!r} cannot be sent to workers: {type(error).__name__}: {error}; it travels with "
+                "every global that it uses, so make locks, connections and open files inside `fit`"
+            ) from error
         return cls(plugin.name, f"{plugin.__module__}:{plugin.__qualname__}", payload)
 
     def load(self) -> type[Any]:

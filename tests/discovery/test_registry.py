@@ -7,6 +7,7 @@ import os
 import pickle
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -199,7 +200,7 @@ def test_an_extra_plugin_must_be_a_plugin_class(thing: Any) -> None:
 def test_an_extra_plugin_must_keep_the_contract_too() -> None:
     with pytest.raises(PluginError, match="lacks"):
         Registry.installed(extra=[type("Half", (ModelPlugin,), {"name": "half", "produces": "real"})])
-    with pytest.raises(PluginError, match="name is ''"):
+    with pytest.raises(PluginError, match="has no name"):
         Registry.installed(extra=[type("Nameless", (Inline,), {"name": ""})])
     with pytest.raises(PluginError, match="transform"):
         Registry.installed(extra=[type("Half", (EncoderPlugin,), {"name": "half"})])
@@ -224,6 +225,12 @@ def test_a_missing_library_is_explained_with_what_to_install() -> None:
 def test_a_class_where_a_list_of_classes_belongs_is_told_how_to_write_it() -> None:
     with pytest.raises(PluginError, match=r"extra_plugins=\[Inline\]"):
         Registry.installed(extra=Inline)  # type: ignore[arg-type]
+
+
+def test_a_class_that_holds_what_cannot_travel_says_so() -> None:
+    locked = type("Locked", (Inline,), {"lock": threading.Lock()})
+    with pytest.raises(PluginError, match=r"cannot be sent to workers.*lock"):
+        Registry.installed(extra=[locked]).models.reference("inline-model")
 
 
 def test_an_installed_class_travels_by_name_and_an_extra_one_by_value() -> None:
