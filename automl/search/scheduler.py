@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 from automl.contract import ArtifactError, ExecutionError, Resources
@@ -104,12 +105,27 @@ class Scheduler:
         )
         self._count += 1
         self._jobs[job.id] = (trial, fold)
+        if not trial.submitted:
+            self._note_start(trial)
         trial.submitted.add(fold)
         try:
             self.executor.submit(job)
         except ExecutionError as error:  # what it needs can never be had here; others may fit
             del self._jobs[job.id]
             self._fail(trial, Event(job.id, "invalid", message=str(error)))
+
+    def _note_start(self, trial: Trial) -> None:
+        """All that is needed to make the same candidate again."""
+        self.note(
+            {
+                "type": "start",
+                "trial": trial.number,
+                "name": trial.name,
+                "phase": trial.phase,
+                "key": trial.candidate.key,
+                **asdict(trial.candidate),
+            }
+        )
 
     # -- what comes back -------------------------------------------------------------------------------------------
 
@@ -213,9 +229,8 @@ class Scheduler:
                 "type": "trial",
                 "trial": trial.number,
                 "name": trial.name,
-                "key": trial.candidate.key,
-                "params": dict(trial.candidate.params),
                 "state": trial.state,
+                "kind": trial.kind,
                 "score": score,
                 "reason": trial.reason,
             }
