@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any, ClassVar, Self
@@ -41,15 +43,18 @@ class WeightedCombiner(Combiner):
         requests: Sequence[Request],
         metric: Metric,
         seed: int,
+        deadline: float = math.inf,
     ) -> Self:
         counts = np.zeros(len(members))
         best = -np.inf
         for _ in range(self.rounds):
-            trials = []
+            trials: list[float] = []
             for m in range(len(members)):
+                if time.monotonic() >= deadline and (trials or counts.any()):
+                    break
                 self.shares = (counts + (np.arange(len(members)) == m)) / (counts.sum() + 1)
                 trials.append(self._score(members, truths, requests, metric))
-            if max(trials) < best:
+            if not trials or max(trials) < best:
                 break
             best = max(trials)
             counts[int(np.argmax(trials))] += 1

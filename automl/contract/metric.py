@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -73,6 +74,7 @@ class Combiner(ABC):
         requests: Sequence[Request],
         metric: Metric,
         seed: int,
+        deadline: float = math.inf,
     ) -> Self:
         """Learn how to combine.
 
@@ -82,6 +84,8 @@ class Combiner(ABC):
             requests: ``requests[f]``, aligned with them.
             metric: what to improve.
             seed: for everything random.
+            deadline: monotonic time to be done by, with what has been learnt until then; infinite when nothing may
+                depend on the clock. This runs in the caller's own process, so that nothing else can end it.
         """
 
     @abstractmethod

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -59,13 +61,18 @@ class CrossFit:
         pieces = [cut(self.members[m], part.held) for m, part in zip(chosen, self.parts, strict=True)]
         return joined(self.parts, pieces, len(self.scorer.sizes))
 
-    def combined(self, make: Make) -> tuple[Predictions, ...]:
-        """Predictions per fold of combiners fitted on the other parts; `make` is given the members' scores there."""
+    def combined(self, make: Make, deadline: float = math.inf) -> tuple[Predictions, ...]:
+        """Predictions per fold of combiners fitted on the other parts; `make` is given the members' scores there.
+
+        Each part gets an equal share of the time until `deadline`.
+        """
         pieces = []
         for p, part in enumerate(self.parts):
+            now = time.monotonic()
+            until = now + (deadline - now) / (len(self.parts) - p)
             truths, requests = cut_truths(self.scorer.truths, part.rest), cut_requests(self.scorer.requests, part.rest)
             rest = [cut(member, part.rest) for member in self.members]
-            fitted = make(self.known(p)).fit(rest, truths, requests, self.metric, self.seed + p)
+            fitted = make(self.known(p)).fit(rest, truths, requests, self.metric, self.seed + p, until)
             held = [cut(member, part.held) for member in self.members]
             asked = cut_requests(self.scorer.requests, part.held)
             pieces.append([fitted.apply([m[i] for m in held], request) for i, request in enumerate(asked)])

@@ -60,12 +60,13 @@ class GreedyMean(Combiner):
         requests: Sequence[Request],
         metric: Metric,
         seed: int,
+        deadline: float = math.inf,
     ) -> Self:
         """Choose weights. Raises TypeError when the predictions cannot be averaged."""
         rng = np.random.default_rng([abs(seed), 101])
         members, truths, requests = _subsample(members, truths, requests, rng)
         calls = usual_calls([len(request) for request in requests]) if self.calls is None else self.calls
-        scorer = Scorer(truths, requests, metric, calls, self.deadline)
+        scorer = Scorer(truths, requests, metric, calls, min(deadline, self.deadline))
         scores = self.known
         if scores is None:
             scores = np.array([scorer.total(row) for row in scorer.table(members)])

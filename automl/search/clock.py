@@ -17,13 +17,15 @@ _GRACE_SECONDS = 5.0
 class Clock:
     """Time of a run. With `n_trials` everything here is infinite and nothing depends on the clock.
 
-    `folds` a trial has; `finishing` is the longest that blending and committing has taken so far, in seconds.
+    `folds` a trial has; `finishing` is the longest that blending and committing has taken so far, in seconds;
+    `refitting` is kept for fitting members again on all rows.
     """
 
     settings: Settings
     started: float = field(default_factory=time.monotonic)
     folds: int = 1
     finishing: float = 0.0
+    refitting: float = 0.0
 
     def elapsed(self) -> float:
         """Seconds since the start."""
@@ -34,11 +36,11 @@ class Clock:
         return self.settings.deadline - time.monotonic()
 
     def reserve(self) -> float:
-        """Seconds to keep for the last blend, the commit and the end of the workers."""
+        """Seconds to keep for the last blend, a refit, the commit and the end of the workers."""
         if not self.settings.clocked:
             return 0.0
         base = min(1.2, 0.25 + 0.02 * self.settings.seconds)
-        return base + 2.0 * self.finishing
+        return base + 2.0 * self.finishing + self.refitting
 
     def work_left(self) -> float:
         """Seconds in which jobs may still run."""

@@ -21,6 +21,7 @@ from automl.search.clock import Clock
 from automl.search.deploy import Deployment, Honest, deployment, problem_state, refit_key, refitted
 from automl.search.events import EnsembleImproved, PhaseStarted, RunEvent, RunFinished
 from automl.search.families import Field
+from automl.search.fingerprint import fingerprint
 from automl.search.folding import Folding, training_rows
 from automl.search.planner import Planner
 from automl.search.refine import Refined, refined
@@ -34,6 +35,7 @@ from automl.store import RunFolder
 _POOL = 40
 _BLEND_EVERY = 5
 _BLEND_SHARE = 8.0
+_REFIT_SHARE = 0.2
 
 
 class Run:
@@ -74,10 +76,23 @@ class Run:
         self.honest: Honest | None = None
         self._blended_at, self._blended_trials = -math.inf, 0
         self._combiner: Combiner | None = None
+        self._committing = 0.0
 
     def search(self) -> None:
         """Run trials until time, trials or ideas are used up; every improvement is committed."""
         self.executor.open(self.dataset)
+        self.folder.journal.append(
+            {
+                "type": "run",
+                "task": self.task.name,
+                "metric": self.metric.name,
+                "seed": self.settings.seed,
+                "n_trials": self.settings.n_trials,
+                "folds": self.folding.judged,
+                "repeats": self.folding.repeats,
+                "data": fingerprint(self.table),
+            }
+        )
         planner = Planner(self.field, self.board, self.clock, self.settings, self.task.name, self.folding.repeats)
         Scheduler(
             self.executor,
@@ -104,6 +119,10 @@ class Run:
         learnt = self._refine(chosen)
         plan = replace(deployment(self._worth_keeping(), pool, chosen, self._folds_of), score=learnt.score)
         if self.problem.kind not in ADDITIVE:
+            self.clock.refitting, self.clock.finishing = (
+                0.0,
+                self._committing,
+            )  # what they were kept for is over, or now
             plan = self.refit(plan)
         self.honest = self._honest(chosen, learnt.optimism)
         self._commit(plan, honest=True)
@@ -183,6 +202,10 @@ class Run:
 
     def _finished(self, trial: Trial) -> None:
         """Commit what is better than before; blend now and then."""
+        self._improve(trial)
+        self._keep_time_to_refit()
+
+    def _improve(self, trial: Trial) -> None:
         if trial.baseline or self.plan is None:
             if self.board.best() is trial and (self.plan is None or not self.plan.score >= trial.score):
                 self._commit_single(trial)
@@ -192,6 +215,14 @@ class Run:
             if self.plan is None or not self.plan.score >= chosen.score:
                 self._commit(deployment(self._worth_keeping(), self._pool(), chosen, self._folds_of))
                 self._announce()
+
+    def _keep_time_to_refit(self) -> None:
+        """Where fold models cannot be averaged, the ensemble's members are fitted on all rows at the end."""
+        if self.plan is None or self.problem.kind in ADDITIVE or not self.settings.clocked:
+            return
+        walls = [max(r.wall for r in t.results.values()) for t in self.board.ok() if t.name in self.plan.chosen]
+        rounds = math.ceil(len(walls) / self.settings.slots)
+        self.clock.refitting = min(_REFIT_SHARE * self.settings.seconds, 1.5 * rounds * max(walls))
 
     def _blend_due(self) -> bool:
         new = len(self.board.ok()) - self._blended_trials
@@ -226,9 +257,8 @@ class Run:
         """A blend may take a twentieth of the time limit, and half of the reserve when it is the last."""
         if not self.settings.clocked:
             return math.inf
-        return min(
-            self.settings.deadline - 0.5 * self.clock.reserve(), started + max(1.0, 0.05 * self.settings.seconds)
-        )
+        kept = 0.5 * (self.clock.reserve() + self.clock.refitting)
+        return min(self.settings.deadline - kept, started + max(1.0, 0.05 * self.settings.seconds))
 
     def _pool(self) -> list[Trial]:
         """The best complete trials, and the best of every family."""
@@ -281,7 +311,8 @@ class Run:
         self.folder.commit(content, states, keys)
         self.plan = plan
         if self.settings.clocked:
-            self.clock.finishing = max(self.clock.finishing, time.monotonic() - started)
+            self._committing = max(self._committing, time.monotonic() - started)
+            self.clock.finishing = max(self.clock.finishing, self._committing)
 
     def _refine(self, chosen: Blend) -> Refined:
         """Let the task learn from the ensemble's honest predictions, for example a threshold."""

@@ -26,6 +26,7 @@ class First(Combiner):
         requests: Sequence[Request],
         metric: Metric,
         seed: int,
+        deadline: float = math.inf,
     ) -> Self:
         self.n_members = len(members)
         return self

@@ -76,6 +76,16 @@ def test_the_engine_tunes_beats_the_baseline_saves_and_answers(name: str, execut
     assert as_plain(again.predict(new_data(task))) == answers
 
 
+def test_under_a_time_limit_too_the_members_learn_from_all_rows_in_the_end() -> None:
+    example = load_task("recommendation").examples()[0]
+    engine = AutoML(task="recommendation", time_limit=6, executor="local")
+    engine.fit(example.data, target=example.target, roles=dict(example.roles))
+    plan = engine._predictor.plan
+    answering = [plan.member(name) for name in plan.chosen]
+    assert answering
+    assert all(member is not None and member.folds == (-1,) for member in answering)
+
+
 def test_the_engine_runs_outside_tasks_on_ray(tmp_path: Path) -> None:
     pytest.importorskip("ray", reason="the ray extra is not installed")
     task, engine = fitted("detection", "ray")

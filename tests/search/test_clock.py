@@ -29,6 +29,15 @@ def test_work_ends_before_the_deadline_and_earlier_when_finishing_takes_longer(n
     assert clock.work_left() == pytest.approx(early - 6.0)
 
 
+def test_time_to_refit_is_kept_until_it_is_given_back(now: list[float]) -> None:
+    clock = clocked(now)
+    early = clock.work_left()
+    clock.refitting = 5.0
+    assert clock.work_left() == pytest.approx(early - 5.0)
+    clock.refitting = 0.0
+    assert clock.work_left() == pytest.approx(early)
+
+
 def test_a_short_run_keeps_most_of_its_time_for_work(now: list[float]) -> None:
     assert clocked(now, 2.0).work_left() > 1.5
 
