@@ -53,18 +53,27 @@ def read_state(folder: Path, trusted_types: Sequence[str] = ()) -> dict[str, Any
         plain = json.loads((folder / _STATE).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ArtifactError(f"cannot read {folder / _STATE}: {error}; the saved model is incomplete") from error
-    arrays: dict[str, Any] = {}
-    if (folder / _ARRAYS).exists():
-        from safetensors.numpy import load_file
+    try:
+        arrays = _read_arrays(folder / _ARRAYS)
+        out: dict[str, Any] = {}
+        for name, value in plain.items():
+            if isinstance(value, dict) and "__skops__" in value:
+                out[name] = _read_estimator(folder, value["__skops__"], trusted_types)
+            else:
+                out[name] = _rich(value, arrays)
+        return out
+    except ArtifactError:
+        raise
+    except Exception as error:  # every parser has errors of its own for what is no state
+        raise ArtifactError(f"cannot read {folder}: {error!r}; the saved model is damaged") from error
 
-        arrays = load_file(folder / _ARRAYS)
-    out: dict[str, Any] = {}
-    for name, value in plain.items():
-        if isinstance(value, dict) and "__skops__" in value:
-            out[name] = _read_estimator(folder / value["__skops__"], trusted_types)
-        else:
-            out[name] = _rich(value, arrays)
-    return out
+
+def _read_arrays(file: Path) -> dict[str, Any]:
+    if not file.exists():
+        return {}
+    from safetensors.numpy import load_file
+
+    return dict(load_file(file))
 
 
 def _plain(value: Any, path: str, arrays: dict[str, Any]) -> Any:
@@ -135,9 +144,12 @@ def _write_estimator(folder: Path, name: str, value: Any) -> str:
     return file
 
 
-def _read_estimator(file: Path, trusted_types: Sequence[str]) -> Any:
+def _read_estimator(folder: Path, name: str, trusted_types: Sequence[str]) -> Any:
     import skops.io
 
+    file = folder / name
+    if file.name != name:
+        raise ArtifactError(f"{folder / _STATE} refers to {name!r}, which is not beside it; the saved model was forged")
     unknown = set(skops.io.get_untrusted_types(file=file)) - set(trusted_types)
     if unknown:
         raise ArtifactError(
