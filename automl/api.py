@@ -225,13 +225,13 @@ class AutoML(Parameters, Portable):
         table, truth = predictor.labelled(data, y, sample_weight)
         return predictor.scored(self._metric(), table, truth)
 
-    def leaderboard(self, data: Any = None) -> pd.DataFrame:
-        """Every model tried, best first, beside the baselines; with labelled `data` also ``score_test``."""
+    def leaderboard(self, data: Any = None, y: Any = None) -> pd.DataFrame:
+        """Every model tried, best first, beside the baselines; on data labelled as for `score` also ``score_test``."""
         predictor = self._ready()
         rows = [dict(row) for row in predictor.board]
         if data is None:
             return build_leaderboard(rows)
-        table, truth = predictor.labelled(data)
+        table, truth = predictor.labelled(data, y)
         known = set(predictor.names())
         for row in rows:
             if row["state"] == "ok" and row["model"] in known:
@@ -249,12 +249,14 @@ class AutoML(Parameters, Portable):
         """`score_interval` for as many rows as were trained on, at 90 %."""
         return self.score_interval(self._ready().honest().n_rows)
 
-    def permutation_importance(self, data: Any, *, n_repeats: int = 5, random_state: int = 0) -> pd.DataFrame:
-        """How much the score on labelled data drops when a column is shuffled: feature, importance, std."""
+    def permutation_importance(
+        self, data: Any, y: Any = None, *, n_repeats: int = 5, random_state: int = 0
+    ) -> pd.DataFrame:
+        """How much `score` on labelled data drops when a column is shuffled: feature, importance, std."""
         import pandas as pd
 
         predictor = self._ready()
-        table, truth = predictor.labelled(data)
+        table, truth = predictor.labelled(data, y)
         return pd.DataFrame(importances(predictor, self._metric(), table, truth, n_repeats, random_state))
 
     def refit(self) -> Self:

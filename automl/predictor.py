@@ -175,7 +175,17 @@ class Predictor:
 
     def metric(self) -> Metric:
         """The metric that decided. Raises DataError when it was a function, which is not saved."""
-        return self.task.metric(self.problem, self.problem.metric)
+        try:
+            return self.task.metric(self.problem, self.problem.metric)
+        except DataError as error:
+            if error.code != "metric-unknown":
+                raise
+            raise DataError(
+                "metric-not-saved",
+                f"this model was fitted for {self.problem.metric!r}, and a saved model holds no code",
+                "metric",
+                "Give it the function again: model.set_params(metric=function).",
+            ) from error
 
     def labelled(self, data: Any, y: Any = None, sample_weight: Any = None) -> tuple[Table, Truth | None]:
         """Data with its target as table and truth. Raises DataError when the target is missing."""
@@ -185,7 +195,7 @@ class Predictor:
             raise DataError(
                 "target-missing",
                 f"the data has no column {self._target_label()!r} to score against",
-                fix="Pass data that contains the target, or score(X, y).",
+                fix="Pass data that contains the target, or the target beside it: score(X, y).",
             )
         return table, self.task.truth(self.problem, table, np.arange(len(table), dtype=np.int64))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -69,6 +70,7 @@ def test_the_leaderboard_on_data_says_what_score_says(binary: AutoML, breast: pd
     assert "score_test" in board.columns
     row = board[board.model == "ensemble"].iloc[0]
     assert row.score_test == pytest.approx(binary.score(breast))
+    pd.testing.assert_frame_equal(binary.leaderboard(breast.drop(columns="target"), breast["target"]), board)
     assert board.loc[board.baseline, "score_test"].notna().all()
 
 
@@ -93,7 +95,8 @@ def test_importance_names_what_matters(words: AutoML, frame: Any) -> None:
     assert table.feature.iloc[0] == "size"
     assert set(table.feature) <= {"size", "colour", "since"}
     assert table.importance.is_monotonic_decreasing
-    again = words.permutation_importance(frame(200, 9), n_repeats=3, random_state=0)
+    data = frame(200, 9)
+    again = words.permutation_importance(data.drop(columns="left"), data["left"], n_repeats=3, random_state=0)
     pd.testing.assert_frame_equal(table, again)
 
 
@@ -127,7 +130,7 @@ def test_the_positive_label_can_be_named(fast: Any, frame: Any) -> None:
     assert model.score(data) == pytest.approx(expected)
 
 
-def test_a_function_may_be_the_metric(fast: Any, diabetes: pd.DataFrame) -> None:
+def test_a_function_may_be_the_metric(fast: Any, diabetes: pd.DataFrame, tmp_path: Path) -> None:
     def worst(y_true: Any, y_pred: Any) -> float:
         return float(np.max(np.abs(np.asarray(y_true) - np.asarray(y_pred))))
 
@@ -135,6 +138,11 @@ def test_a_function_may_be_the_metric(fast: Any, diabetes: pd.DataFrame) -> None
     model = AutoML(**fast(metric=worst, models=["tree-baseline"])).fit(diabetes, "target")
     assert model.score(diabetes) == pytest.approx(-worst(diabetes.target, model.predict(diabetes)))
     assert model.leaderboard().score.dropna().le(0).all()
+    model.save(tmp_path / "model")
+    loaded = AutoML.load(tmp_path / "model")
+    with pytest.raises(DataError, match=r"metric-not-saved.*function worst.*set_params"):
+        loaded.score(diabetes)
+    assert loaded.set_params(metric=worst).score(diabetes) == pytest.approx(model.score(diabetes))
 
 
 def test_a_function_gets_the_callers_labels(fast: Any, frame: Any) -> None:
