@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import numbers
 import os
 import re
 import shutil
@@ -33,9 +34,9 @@ def slots_for(n_jobs: int | None) -> int:
     """
     if n_jobs is None:
         return available_cpus()
-    if isinstance(n_jobs, bool) or not isinstance(n_jobs, int) or n_jobs == 0:
+    if isinstance(n_jobs, bool) or not isinstance(n_jobs, numbers.Integral) or n_jobs == 0:
         raise OptionError(f"n_jobs is {n_jobs!r}; give the number of jobs at once, -1 for all cores, or None")
-    return n_jobs if n_jobs > 0 else max(1, available_cpus() + 1 + n_jobs)
+    return int(n_jobs) if n_jobs > 0 else max(1, available_cpus() + 1 + int(n_jobs))
 
 
 def available_memory() -> int:
@@ -51,12 +52,12 @@ def available_memory() -> int:
     return free
 
 
-def parse_memory(text: str | int | None) -> int:
+def parse_memory(text: str | float | None) -> int:
     """Bytes from ``"4GiB"``, ``"500 MB"`` or a number; None and 0 mean no cap. Raises OptionError."""
     if text is None:
         return 0
-    if isinstance(text, int) and not isinstance(text, bool) and text >= 0:
-        return text
+    if isinstance(text, numbers.Real) and not isinstance(text, bool) and 0 <= float(text) < math.inf:
+        return int(text)
     found = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([a-z]*?)b?\s*", str(text).lower())
     scale = {**_UNITS, **_BINARY_UNITS}.get(found[2]) if found and isinstance(text, str) else None
     if not found or scale is None:

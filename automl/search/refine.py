@@ -48,8 +48,11 @@ def refined(
     """
 
     def score(judge: Metric) -> float:
-        values = [judge(t, p, r) for t, p, r in zip(truths, predictions, requests, strict=True)]
-        return judge.signed(judge.aggregate(values, [len(request) for request in requests]))
+        try:
+            values = [judge(t, p, r) for t, p, r in zip(truths, predictions, requests, strict=True)]
+            return judge.signed(judge.aggregate(values, [len(request) for request in requests]))
+        except Exception:  # it has judged every member before: all that has been found is not lost for this
+            return math.nan
 
     started = time.monotonic()
     try:

@@ -6,6 +6,7 @@ the first repeat, so that no unit counts twice; the deployed ensemble averages o
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import cached_property
 
@@ -49,10 +50,13 @@ class Scorer:
         return float(self.metric.score(self.truths[fold], predictions, self.requests[fold]))
 
     def score(self, judged: Sequence[Predictions]) -> float:
-        """One score for predictions on the folds of the first repeat."""
-        values = [self.metric(self.truths[f], p, self.requests[f]) for f, p in enumerate(judged)]
+        """One score for predictions on the folds of the first repeat; NaN when the metric is undefined or fails."""
         sizes = [len(request) for request in self.requests[: self.judged]]
-        return float(np.float64(self.metric.signed(self.metric.aggregate(values, sizes))))
+        try:
+            values = [self.metric(self.truths[f], p, self.requests[f]) for f, p in enumerate(judged)]
+            return float(self.metric.signed(self.metric.aggregate(values, sizes)))
+        except Exception:  # a stranger's metric costs a trial, not the run
+            return math.nan
 
     def predictions(self, trial: Trial) -> list[Predictions]:
         """A complete trial's predictions on the folds of the first repeat, averaged over its finished repeats."""

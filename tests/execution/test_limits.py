@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from automl.contract import OptionError
@@ -34,9 +35,17 @@ def test_a_container_limit_cuts_the_memory(monkeypatch: pytest.MonkeyPatch, tmp_
 
 @pytest.mark.parametrize(
     ("text", "size"),
-    [("4GiB", 4 * 1024**3), ("500 MB", 500_000_000), ("1.5g", 1_500_000_000), ("1024", 1024), (7, 7), (None, 0)],
+    [
+        ("4GiB", 4 * 1024**3),
+        ("500 MB", 500_000_000),
+        ("1.5g", 1_500_000_000),
+        ("1024", 1024),
+        (7, 7),
+        (4e9, 4_000_000_000),
+        (None, 0),
+    ],
 )
-def test_memory_is_read_as_people_write_it(text: str | int | None, size: int) -> None:
+def test_memory_is_read_as_people_write_it(text: str | float | None, size: int) -> None:
     assert limits.parse_memory(text) == size
 
 
@@ -49,6 +58,7 @@ def test_nonsense_is_no_memory(text: str | int) -> None:
 def test_n_jobs_counts_as_in_joblib(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "available_cpus", lambda: 8)
     assert [limits.slots_for(n) for n in (None, 3, -1, -2, -20)] == [8, 3, 8, 7, 1]
+    assert limits.slots_for(np.int64(2)) == 2  # type: ignore[arg-type]
     with pytest.raises(OptionError, match="n_jobs is 0"):
         limits.slots_for(0)
 

@@ -14,6 +14,7 @@ from automl.contract import ArrayPredictions, Problem, Request, Truth
 from automl.search.refine import refined
 
 FACTS = {"classes": [0, 1], "origin": "int64", "shares": np.array([0.5, 0.5]), "positive": 1}
+NUMBERS = Problem("regression", "real", {"target": "f1"}, ("f0",), 1, {}, "rmse")
 
 
 def noise(seed: int, sizes: list[int]) -> tuple[list[Any], list[Any], list[Any]]:
@@ -52,13 +53,23 @@ def test_where_nothing_is_learnt_the_score_is_the_metric() -> None:
     assert found.optimism == 0.0
 
 
+def test_a_metric_that_fails_at_the_end_leaves_the_run_without_a_score_but_alive() -> None:
+    class Moody(type(Regression().metric(NUMBERS, "rmse"))):  # type: ignore[misc]
+        def __call__(self, *given: Any) -> float:
+            raise ValueError("not today")
+
+    moody = Moody("rmse", lambda y, p, w: 0.0)
+    task = type("Task", (Regression,), {"metric": lambda self, problem, wanted: moody})()
+    given = [ArrayPredictions("real", np.ones((9, 1)))], [Truth(np.zeros(9))], [Request(np.arange(9))]
+    assert math.isnan(refined(task, NUMBERS, "rmse", moody, *given).score)
+
+
 def test_a_refinement_that_fails_is_done_without() -> None:
     class Failing(Regression):  # type: ignore[misc]
         def refine(self, *given: Any) -> Problem:
             raise ZeroDivisionError
 
-    problem = Problem("regression", "real", {"target": "f1"}, ("f0",), 1, {}, "rmse")
     given = [ArrayPredictions("real", np.ones((9, 1)))], [Truth(np.zeros(9))], [Request(np.arange(9))]
-    found = refined(Failing(), problem, "rmse", Failing().metric(problem, "rmse"), *given)
-    assert found.problem is problem
+    found = refined(Failing(), NUMBERS, "rmse", Failing().metric(NUMBERS, "rmse"), *given)
+    assert found.problem is NUMBERS
     assert math.isclose(found.score, -1.0)
