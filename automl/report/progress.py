@@ -111,6 +111,8 @@ class Progress:
         else:
             if isinstance(event, TrialFinished) and self._verbose > 1:
                 display.note(_trial(event))
+                for line in event.detail.splitlines():
+                    display.note(f"  {plain(line)}")
             display.update(isinstance(event, PhaseStarted))
 
 

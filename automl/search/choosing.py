@@ -7,7 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from automl.contract import DataError, Metric, OptionError, PluginError, Problem, Table, TaskPlugin, with_metric
+from automl.contract import (
+    AutoMLError,
+    DataError,
+    Metric,
+    OptionError,
+    PluginError,
+    Problem,
+    Table,
+    TaskPlugin,
+    with_metric,
+)
 from automl.discovery import Registry, missing_requirement
 
 _COMMON_ROLES = ("target", "weight", "groups", "time")
@@ -87,7 +97,12 @@ def define(
     unknown = sorted(({*roles, *settings}) - known)
     if unknown:
         raise OptionError(f"task {task.name!r} has no role {unknown[0]!r}; it knows {sorted(known)}")
-    problem = task.load(table, {**roles, **settings}, np.arange(len(table), dtype=np.int64))
+    try:
+        problem = task.load(table, {**roles, **settings}, np.arange(len(table), dtype=np.int64))
+    except AutoMLError:
+        raise
+    except Exception as error:
+        raise PluginError(f"task {task.name!r} failed while reading the data: {error!r}") from error
     chosen = task.metric(problem, metric)
     return with_metric(problem, chosen), chosen
 

@@ -22,7 +22,10 @@ class PhaseStarted:
 
 @dataclass(frozen=True)
 class TrialFinished:
-    """One candidate is done. `state`: ok, pruned, skipped or failed; `reason` says why it was not ok."""
+    """One candidate is done. `state`: ok, pruned, skipped or failed; `reason` says why it was not ok.
+
+    `detail` is the traceback of a failure, as text.
+    """
 
     model: str
     family: str
@@ -32,6 +35,7 @@ class TrialFinished:
     reason: str
     wall: float
     seconds_left: float
+    detail: str = ""
 
 
 @dataclass(frozen=True)

@@ -98,9 +98,12 @@ def gather(registry: Registry, task: TaskPlugin, facts: Facts, settings: Setting
         if settings.models is None or name in settings.models:
             found.skipped.append(Skipped(name, reason))
     for name, model in sorted(classes.items()):
-        if not _suits(model, task) or not _chosen(model, settings):
+        if not _chosen(model, settings):
             continue
-        reason = _refusal(model, settings)
+        unsuited = _unsuited(model, task)
+        if unsuited and name not in found.named:
+            continue  # models of other tasks are no news unless they were asked for
+        reason = unsuited or _refusal(model, settings)
         if reason:
             found.skipped.append(Skipped(name, reason))
             continue
@@ -125,8 +128,13 @@ def _check_names(registry: Registry, names: Sequence[str] | None) -> None:
             raise OptionError(f"models names {name!r}, which is not installed; known are {registry.models.names()}")
 
 
-def _suits(model: type[ModelPlugin], task: TaskPlugin) -> bool:
-    return task.produces in model.kinds_produced() and model.view in task.views
+def _unsuited(model: type[ModelPlugin], task: TaskPlugin) -> str:
+    """Why a model is none for this task, or ""."""
+    if task.produces not in model.kinds_produced():
+        return f"it produces {', '.join(model.kinds_produced())}; task {task.name!r} wants {task.produces}"
+    if model.view not in task.views:
+        return f"it wants the view {model.view!r}; task {task.name!r} offers {', '.join(task.views)}"
+    return ""
 
 
 def _chosen(model: type[ModelPlugin], settings: Settings) -> bool:

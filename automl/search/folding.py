@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from automl.contract import ADDITIVE, Facts, Fold, FoldPlan, OptionError, Problem, Table, TaskPlugin
+from automl.contract import ADDITIVE, Facts, Fold, FoldPlan, OptionError, PluginError, Problem, Table, TaskPlugin
 from automl.search.families import TABULAR_VIEWS, Family
 from automl.search.settings import Settings
 
@@ -72,7 +72,28 @@ def make_folds(
         folds += new
     if not folds:
         raise OptionError("the task made no folds from this data; give more rows or your own folds=")
+    _check_roles_kept(task, problem, table, folds)
     return Folding(tuple(folds), repeats)
+
+
+def _check_roles_kept(task: TaskPlugin, problem: Problem, table: Table, folds: Sequence[Fold]) -> None:
+    """Raise PluginError when a task's folds split a group or validate on the past: its scores would be too good.
+
+    A task that declares the role itself gives it a meaning of its own, such as the order of each user's events.
+    """
+    remedy = "leave the role out, or pass folds= of your own"
+    for role in ("groups", "time"):
+        name = problem.roles.get(role)
+        if not isinstance(name, str) or role in task.roles:
+            continue
+        column = table[name]
+        values = column.values if column.kind != "object" else np.array([str(v) for v in column.values])
+        for fold in folds:
+            train, valid = values[fold.train], values[fold.valid]
+            if role == "groups" and set(train.tolist()) & set(valid.tolist()):
+                raise PluginError(f"task {task.name!r} puts rows of one group on both sides of a fold; {remedy}")
+            if role == "time" and column.kind in ("numeric", "datetime") and train.max() > valid.min():
+                raise PluginError(f"task {task.name!r} validates on rows older than those it learns from; {remedy}")
 
 
 def _targets_and_groups(task: TaskPlugin, problem: Problem, table: Table) -> tuple[Any, Any]:

@@ -11,10 +11,15 @@ from automl.search.families import Skipped
 from automl.search.trial import Trial
 
 
-def board_rows(trials: Sequence[Trial], skipped: Sequence[Skipped], plan: Deployment | None) -> list[dict[str, Any]]:
-    """One mapping per row, with the fields of ``automl.report.leaderboard.Row``; unknown scores are None."""
+def board_rows(
+    trials: Sequence[Trial], skipped: Sequence[Skipped], plan: Deployment | None, weighted: bool = False
+) -> list[dict[str, Any]]:
+    """One mapping per row, with the fields of ``automl.report.leaderboard.Row``; unknown scores are None.
+
+    `weighted`: there are sample weights, so that a model which does not use them says so.
+    """
     weights = dict(zip(plan.chosen, plan.weights, strict=True)) if plan is not None else {}
-    rows = [_trial_row(trial, weights.get(trial.name, 0.0)) for trial in trials]
+    rows = [_trial_row(trial, weights.get(trial.name, 0.0), weighted) for trial in trials]
     for absent in skipped:
         rows.append(_row(absent.name, absent.name, state="skipped", reason=absent.reason))
     if plan is not None and plan.chosen:
@@ -33,9 +38,10 @@ def board_rows(trials: Sequence[Trial], skipped: Sequence[Skipped], plan: Deploy
     return rows
 
 
-def _trial_row(trial: Trial, weight: float) -> dict[str, Any]:
+def _trial_row(trial: Trial, weight: float, weighted: bool) -> dict[str, Any]:
     score = trial.score if trial.state == "ok" else trial.mean() if trial.state == "pruned" else math.nan
     failed = trial.state == "failed"
+    ignored = "fitted without the sample weights" if weighted and not trial.family.model.handles_weight else ""
     return _row(
         trial.name,
         trial.family.label,
@@ -45,7 +51,7 @@ def _trial_row(trial: Trial, weight: float) -> dict[str, Any]:
         predict_s=sum(result.predict_s for result in trial.results.values()),
         weight=weight,
         state=trial.kind if failed else trial.state,
-        reason=trial.reason.removeprefix(f"{trial.kind}: ") if failed else trial.reason,
+        reason=trial.reason.removeprefix(f"{trial.kind}: ") if failed else trial.reason or ignored,
     )
 
 

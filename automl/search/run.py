@@ -184,7 +184,7 @@ class Run:
 
     def rows(self, plan: Deployment | None = None) -> list[dict[str, Any]]:
         """The leaderboard's rows."""
-        return board_rows(self.board.trials, self.field.skipped, plan or self.plan)
+        return board_rows(self.board.trials, self.field.skipped, plan or self.plan, "weight" in self.problem.roles)
 
     # -- while trials come in --------------------------------------------------------------------------------------
 

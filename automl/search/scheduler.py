@@ -204,8 +204,7 @@ class Scheduler:
     def _close_pruned(self) -> None:
         """Report trials that the planner has just given up."""
         for trial in self.board.trials:
-            if trial.state == "pruned" and not trial.detail:
-                trial.detail = "reported"
+            if trial.state == "pruned" and not trial.told:
                 self._tell(trial)
                 self.drop(trial)
 
@@ -216,12 +215,13 @@ class Scheduler:
             self.executor.kill(job)
         self._jobs.clear()
         for trial in self.board.running():
-            trial.state, trial.detail = "pruned", "reported"
+            trial.state = "pruned"
             trial.reason = f"the run ended with {len(trial.results)} of {self.board.n_folds} folds done"
             self._tell(trial)
             self.drop(trial)
 
     def _tell(self, trial: Trial) -> None:
+        trial.told = True
         score = None if math.isnan(trial.score) else trial.score
         baseline = trial.baseline
         self.note(
@@ -233,6 +233,7 @@ class Scheduler:
                 "kind": trial.kind,
                 "score": score,
                 "reason": trial.reason,
+                "detail": trial.detail,
             }
         )
         self.emit(
@@ -245,5 +246,6 @@ class Scheduler:
                 trial.reason,
                 trial.seconds(),
                 self.clock.left(),
+                trial.detail,
             )
         )

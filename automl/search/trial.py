@@ -37,6 +37,8 @@ class Trial:
         results: fold position -> result.
         judged: once complete, predictions on the folds of the first repeat, averaged over finished repeats.
         closed: no further repeat is wanted.
+        told: its end has been reported.
+        detail: the traceback of a failure.
         asked: token of the proposer that suggested it, or None.
     """
 
@@ -53,6 +55,7 @@ class Trial:
     submitted: set[int] = field(default_factory=set)
     judged: list[Predictions] = field(default_factory=list)
     closed: bool = False
+    told: bool = False
     attempts: int = 0
     score: float = math.nan
     asked: Any = None

@@ -9,7 +9,7 @@ import pytest
 from automl.plugins.tabular.regression import Regression
 from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold, TimeSeriesSplit
 
-from automl.contract import Column, DataError, Facts, OptionError, Problem, Table
+from automl.contract import Column, DataError, Facts, FoldPlan, OptionError, PluginError, Problem, Table
 from automl.search.folding import fold_count, given_folds, make_folds, training_rows
 from automl.search.settings import PRESETS, Settings
 
@@ -152,3 +152,15 @@ def test_a_task_that_makes_no_folds_is_an_error(bench: Any) -> None:
     task.folds = lambda problem, table, plan: []
     with pytest.raises((OptionError, DataError), match="no folds"):
         make_folds(task, problem_of(table), table, bench.facts, [], Settings(n_trials=1))
+
+
+def test_folds_that_split_a_group_are_refused(bench: Any) -> None:
+    class Careless(Regression):  # type: ignore[misc]
+        def folds(self, problem: Problem, table: Table, plan: FoldPlan) -> Any:
+            return plan.shuffled(len(table))
+
+    table = bench.table(60)
+    table = Table((*table.columns, Column("f2", "g", "numeric", np.arange(60) % 6 + 0.0)), 60)
+    problem = problem_of(table, groups="f2")
+    with pytest.raises(PluginError, match="rows of one group on both sides"):
+        make_folds(Careless(), problem, table, bench.facts, [bench.family("m")], Settings(n_trials=3))
