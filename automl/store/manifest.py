@@ -16,6 +16,7 @@ from automl.store.values import dumps, loads
 FORMAT = 1
 MANIFEST = "manifest.json"
 _HEAD, _MIDDLE, _TAIL = b'{"sha256":"', b'","manifest":', b"}\n"
+_COMMITS_MEANWHILE = 10
 _AGAIN = "copy the artifact again or use an older one"
 
 
@@ -85,16 +86,32 @@ def encode(manifest: Manifest) -> bytes:
 def load_manifest(path: Path | str) -> Manifest:
     """Read a commit and check that every file of it is as it was written.
 
+    A run that goes on may commit again meanwhile and remove what the commit before needed; then the newer one is read.
     Raises ArtifactError naming the file that is missing, damaged, foreign or from a newer version.
     """
     folder = Path(path)
+    data = _bytes(folder)
+    for _ in range(_COMMITS_MEANWHILE):
+        try:
+            return _checked(folder, data)
+        except ArtifactError:
+            before, data = data, _bytes(folder)
+            if data == before:
+                raise
+    return _checked(folder, data)
+
+
+def _bytes(folder: Path) -> bytes:
     try:
-        data = (folder / MANIFEST).read_bytes()
+        return (folder / MANIFEST).read_bytes()
     except OSError as error:
         raise ArtifactError(
             f"cannot read {folder / MANIFEST}: {error}; either this is no saved model, or its run ended before the "
             "first model was committed"
         ) from error
+
+
+def _checked(folder: Path, data: bytes) -> Manifest:
     manifest = _decode(folder, data)
     _verify(manifest)
     return manifest
@@ -147,9 +164,16 @@ def _verify(manifest: Manifest) -> None:
     for folder in folders:
         if not (manifest.folder / folder).is_dir():
             raise ArtifactError(f"{manifest.folder / folder} is missing; the artifact is incomplete: {_AGAIN}")
-        for file in below(manifest.folder / folder):
+        for file in _listed(manifest.folder / folder):
             if file.relative_to(manifest.folder).as_posix() not in manifest.files:
                 raise ArtifactError(f"{file} does not belong to the artifact; remove it or {_AGAIN}")
+
+
+def _listed(folder: Path) -> list[Path]:
+    try:
+        return list(below(folder))
+    except OSError as error:
+        raise ArtifactError(f"cannot look into {folder}: {error}; the artifact is incomplete: {_AGAIN}") from error
 
 
 def _refuse_links(folder: Path, name: str) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from automl.contract import ArtifactError
-from automl.store import RunFolder, load_manifest, manifest
+from automl.store import Manifest, RunFolder, load_manifest, manifest
 from automl.store.files import digest
 
 
@@ -116,3 +116,23 @@ def test_a_manifest_that_lacks_something_is_refused(saved: Path, body: tuple[byt
     forged(saved, *body)
     with pytest.raises(ArtifactError, match="lacks what a manifest must say"):
         load_manifest(saved)
+
+
+def test_a_run_that_commits_meanwhile_is_read_at_its_newer_commit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = RunFolder.create(tmp_path / "live")
+    run.commit({"number": 1}, {"s": {"a": np.arange(3)}})
+    verify, commits = manifest._verify, iter([2, 3])
+
+    def while_it_goes_on(read: Manifest) -> None:
+        number = next(commits, None)
+        if number is not None:
+            run.commit({"number": number}, {"s": {"a": np.arange(number)}})
+        verify(read)
+
+    monkeypatch.setattr(manifest, "_verify", while_it_goes_on)
+    found = load_manifest(tmp_path / "live")
+    assert found.content["number"] == 3
+    assert len(found.state("s")["a"]) == 3
+    run.close()
