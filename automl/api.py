@@ -284,9 +284,13 @@ class AutoML(Parameters, Portable):
 
     @classmethod
     def load(cls, path: str | Path, *, extra_plugins: Sequence[type[Any]] = ()) -> Self:
-        """The model in a folder that `save` or a run with `path=` wrote. Raises ArtifactError."""
+        """The model in a folder that `save` or a run with `path=` wrote.
+
+        Raises ArtifactError when it is damaged, or needs a plugin or library that is not here.
+        """
         registry = Registry.installed(None, extra_plugins)
         predictor = Predictor.open(path, registry)
+        predictor.check_plugins()
         model = cls(task=predictor.task.name, metric=predictor.problem.metric, extra_plugins=extra_plugins)
         model._registry, model._run = registry, None
         model._take(predictor)

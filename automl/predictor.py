@@ -25,7 +25,7 @@ from automl.contract import (
     TaskPlugin,
     Truth,
 )
-from automl.discovery import Registry
+from automl.discovery import Registry, missing_requirement
 from automl.ensemble import GreedyMean
 from automl.execution.fitted import FittedModel
 from automl.intake import Container, Schema
@@ -122,11 +122,15 @@ class Predictor:
             self._fitted[member.name] = [FittedModel.load(folder, model, encoders) for folder in folders]
         return self._fitted[member.name]
 
-    def load_all(self) -> None:
-        """Load every member of the ensemble now."""
+    def check_plugins(self) -> None:
+        """Raise ArtifactError when the ensemble needs a plugin or a library that is not here. No model is read."""
         for name in self.plan.chosen:
-            self.fitted(self._known(name))
-        self._loaded_combiner()
+            member = self._known(name)
+            needed = [self._plugin(self.registry.models, member.model)]
+            needed += [self._plugin(self.registry.encoders, encoder) for encoder in member.encoders]
+            for plugin in needed:
+                if reason := missing_requirement(plugin):
+                    raise ArtifactError(f"the saved model needs the plugin {plugin.name!r}: {reason}")
 
     def names(self) -> list[str]:
         """Names that `predict(X, model=…)` takes."""

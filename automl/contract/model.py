@@ -24,7 +24,7 @@ class ModelPlugin(Plugin, ABC):
         encoders: encoder names tried in this order for each column; empty takes the engine's default for the view. A
             column that none of them accepts is left out, so name one for each kind: numbers, categories, dates, text.
         handles_missing: the matrix may contain NaN.
-        handles_weight: sample weights are used; others are fitted without them, and only scored with them.
+        handles_weight: sample weights are used; others are fitted without them, which the leaderboard says.
         sparse: the matrix may be a scipy CSR matrix.
         baseline: True for simple models that run first.
         family: groups models on the leaderboard; the name by default.
