@@ -40,20 +40,20 @@ class AutoML(Parameters, Portable):
             Of a function lower is better if its name ends in ``_error``, ``_loss`` or ``_deviance``, or if it has an
             attribute ``greater_is_better = False``; with ``needs_proba = True`` it is given probabilities.
         time_limit: seconds for the whole of `fit`; None means 300, unless `n_trials` is given.
-        n_trials: candidates to try beside the baselines; then nothing depends on the clock.
+        n_trials: candidates to try beside the baselines; without a `time_limit` nothing then depends on the clock.
         preset: ``"fast"``, ``"balanced"`` or ``"best"``.
         models: names of models to try; None for all. Baselines always run.
         executor: ``"auto"``, ``"inline"``, ``"local"`` or ``"ray"``.
         ray_address: of a Ray cluster; None starts a local one for ``executor="ray"``.
         n_jobs: trials at once; None for one a core, negative counts back from all cores.
         gpus: how many GPUs may be used; ``"auto"`` for all there are.
-        memory_limit: of one trial's process, in bytes or as ``"4GiB"``; None divides what is free.
+        memory_limit: of one trial's process, in bytes or as ``"4GiB"``; None divides what is free, 0 sets no limit.
         random_state: seed; the same seed, data and `n_trials` give the same models on one slot.
         path: folder to commit to while fitting; None keeps the model in a private temporary folder.
         overwrite: replace a run that is at `path`.
         plugins: names or distributions of plugins to allow; with a leading ``-`` to block.
         extra_plugins: plugin classes that are not installed, of a notebook or script.
-        callbacks: functions called with every event of the run.
+        callbacks: functions called with every event of the run (`automl.events`).
         offline: leave out plugins that need the network.
         allow_noncommercial: False leaves out plugins whose licence forbids commercial use.
         verbose: 0 silent, 1 progress, 2 more.

@@ -181,9 +181,7 @@ class Predictor:
         """The metric that decided. Raises DataError when it was a function, which is not saved."""
         try:
             return self.task.metric(self.problem, self.problem.metric)
-        except DataError as error:
-            if error.code != "metric-unknown":
-                raise
+        except OptionError as error:
             raise DataError(
                 "metric-not-saved",
                 f"this model was fitted for {self.problem.metric!r}, and a saved model holds no code",
@@ -216,7 +214,7 @@ class Predictor:
                     "this model has no cross-fitted predictions: its run was cut short before they were saved, or its "
                     "task's truth cannot be saved; fit again to get an interval"
                 )
-            self._honest = Honest.of(self.manifest.state("honest"), self.task.container)
+            self._honest = Honest.of(self.manifest.state("honest"), self.task.container, self.task.truth_type)
         return self._honest
 
     def _target_label(self) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ from automl.search.settings import Settings
 from automl.store import RunFolder
 
 _FREE_SHARE = 0.8
+_LOG = logging.getLogger("automl")
 
 
 @dataclass
@@ -81,14 +83,22 @@ def session(params: Mapping[str, Any]) -> Iterator[Session]:
 def resources(params: Mapping[str, Any], started: float) -> tuple[Settings, Executor]:
     """Settings, and an executor that is not started yet. Raises OptionError."""
     slots = slots_for(params["n_jobs"])
-    memory = parse_memory(params["memory_limit"]) or int(_FREE_SHARE * available_memory() / slots)
+    given = params["memory_limit"]
+    memory = int(_FREE_SHARE * available_memory() / slots) if given is None else parse_memory(given)
     settings = resolve(dict(params), started, slots, memory, len(gpu_devices()))
     return settings, make_executor(params["executor"], slots=params["n_jobs"], address=params["ray_address"])
 
 
 def _fan_out(callbacks: Sequence[Callable[[RunEvent], None]]) -> Callable[[RunEvent], None]:
+    """One callback for all. One that raises is reported to the log and called no more: a run outlives its watchers."""
+    alive = list(callbacks)
+
     def emit(event: RunEvent) -> None:
-        for callback in callbacks:
-            callback(event)
+        for callback in list(alive):
+            try:
+                callback(event)
+            except Exception:
+                alive.remove(callback)
+                _LOG.exception("the callback %r failed and is called no more", callback)
 
     return emit

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 from automl.contract.arrays import IntArray
-from automl.contract.errors import DataError, PluginError
+from automl.contract.errors import DataError, OptionError, PluginError
 from automl.contract.metric import Combiner, Metric
 from automl.contract.predictions import ArrayPredictions, Predictions
 from automl.contract.problem import Batch, Fold, FoldPlan, Problem, Request, Truth
@@ -46,7 +46,12 @@ class TaskPlugin(ABC):
             is the task that acts on them, in `folds` (groups, time), `batch` and `truth` (weight).
         settings: what else may be given among the roles though it is no column, such as the positive label.
         container: the class of its predictions.
+        truth_type: the class of its truth; a saved model restores it for intervals.
         requires: modules that must be importable.
+        extra: which of the distribution's extras brings them, for the message when one is absent.
+        license: of the task and of what it brings along, such as a metric's weights.
+        noncommercial: True leaves the task out under ``allow_noncommercial=False``.
+        needs_network: True leaves the task out under ``offline=True``.
     """
 
     name: ClassVar[str] = ""
@@ -56,7 +61,12 @@ class TaskPlugin(ABC):
     roles: ClassVar[Mapping[str, str]] = {}
     settings: ClassVar[Mapping[str, str]] = {}
     container: ClassVar[type[Predictions]] = ArrayPredictions
+    truth_type: ClassVar[type[Truth]] = Truth
     requires: ClassVar[tuple[str, ...]] = ()
+    extra: ClassVar[str] = ""
+    license: ClassVar[str] = ""
+    noncommercial: ClassVar[bool] = False
+    needs_network: ClassVar[bool] = False
 
     # -- choosing and reading -------------------------------------------------------------------------------------
 
@@ -114,7 +124,7 @@ class TaskPlugin(ABC):
         """Metrics by name; the first is the default."""
 
     def metric(self, problem: Problem, wanted: str | Callable[..., float]) -> Metric:
-        """The metric asked for by name, or ``"auto"``. Tasks that take a callable override this. Raises DataError."""
+        """The metric asked for by name, or ``"auto"``. Tasks that take a callable override this. Raises OptionError."""
         known = self.metrics(problem)
         if not known:
             raise PluginError(f"task {self.name!r} has no metrics; return at least one from `metrics`")
@@ -122,12 +132,7 @@ class TaskPlugin(ABC):
             return next(iter(known.values()))
         if isinstance(wanted, str) and wanted in known:
             return known[wanted]
-        raise DataError(
-            "metric-unknown",
-            f"{wanted!r} is no metric of task {self.name!r}",
-            "metric",
-            f"Choose one of {sorted(known)}.",
-        )
+        raise OptionError(f"metric={wanted!r} is no metric of task {self.name!r}; choose one of {sorted(known)}")
 
     def combiners(self, problem: Problem) -> Sequence[type[Combiner]]:
         """Its own combiners. None leaves additive kinds to the engine's combiner and others to the best single."""

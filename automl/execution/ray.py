@@ -29,6 +29,7 @@ from automl.execution.workers import Ended, Ready, Worker
 
 _POLL_SECONDS = 0.5
 _OBJECT_STORE = 1_000_000_000
+_REACH_SECONDS = 30.0
 
 
 class RayExecutor(PoolExecutor):
@@ -161,7 +162,8 @@ class Cluster:
     def join(self) -> Seating:
         """Wait until it is there. Raises ExecutionError when it cannot be reached or started."""
         self.begin()
-        self._there.wait()
+        if not self._there.wait(_REACH_SECONDS):
+            raise ExecutionError(f"Ray at {self._address!r} did not answer within {_REACH_SECONDS:g} s; is it running?")
         if self._failure is not None:
             raise ExecutionError(f"Ray at {self._address!r} cannot be used: {self._failure}") from self._failure
         import ray
@@ -185,7 +187,7 @@ class Cluster:
         """Shut down what was started here."""
         if self._keeper is None:
             return
-        self._there.wait()
+        self._there.wait(_REACH_SECONDS)
         if self._started_here:
             import ray
 

@@ -67,13 +67,24 @@ def evaluate(job: Job, dataset: Dataset, progress: Callable[[int, float], None])
     if valid is not None:
         start = time.perf_counter()
         predictions = fitted.predict(task, dataset.problem, dataset.table, valid, train)
-        task.check(dataset.problem, predictions, task.request(dataset.problem, dataset.table, valid, train))
+        _check(task, dataset, predictions, valid, train, fitted.model.name)
         predict_s = time.perf_counter() - start
     probe = train if valid is None else valid
-    files, reloaded = _saved(job, dataset, task, fitted, probe)
+    files, reloaded = _saved(job, dataset, task, fitted, probe, train)
     row_s = _row_seconds(reloaded, dataset, task, probe) if job.measure else math.nan
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     return Outcome(predictions, files, info, wall, cpu, predict_s, row_s)
+
+
+def _check(
+    task: TaskPlugin, dataset: Dataset, predictions: Predictions, valid: IntArray, train: IntArray, name: str
+) -> None:
+    """The task's own check. Raises PluginError with its reason."""
+    request = task.request(dataset.problem, dataset.table, valid, train)
+    try:
+        task.check(dataset.problem, predictions, request)
+    except ValueError as error:
+        raise PluginError(f"model {name!r} returned what task {task.name!r} does not take: {error}") from error
 
 
 def _import_libraries(job: Job) -> None:
@@ -203,7 +214,7 @@ def forget_views() -> None:
 
 
 def _saved(
-    job: Job, dataset: Dataset, task: TaskPlugin, fitted: FittedModel, rows: IntArray
+    job: Job, dataset: Dataset, task: TaskPlugin, fitted: FittedModel, rows: IntArray, known: IntArray
 ) -> tuple[Mapping[str, bytes], FittedModel]:
     """The model's files, and the model read back from them. Raises PluginError when it predicts differently."""
     encoders = {ref.name: ref.load() for ref in job.encoders}
@@ -212,8 +223,8 @@ def _saved(
         fitted.save(folder)
         reloaded = FittedModel.load(folder, type(fitted.model), encoders)
         few = rows[:_COMPARED_ROWS]
-        before = fitted.predict(task, dataset.problem, dataset.table, few, few)
-        after = reloaded.predict(task, dataset.problem, dataset.table, few, few)
+        before = fitted.predict(task, dataset.problem, dataset.table, few, known)
+        after = reloaded.predict(task, dataset.problem, dataset.table, few, known)
         _compare(before, after, fitted.model.name)
         files = {str(f.relative_to(folder)): f.read_bytes() for f in sorted(folder.rglob("*")) if f.is_file()}
     return files, reloaded

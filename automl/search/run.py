@@ -77,6 +77,7 @@ class Run:
         self._blended_at, self._blended_trials = -math.inf, 0
         self._combiner: Combiner | None = None
         self._committing = 0.0
+        self._best: tuple[Blend, list[Trial]] | None = None
 
     def search(self) -> None:
         """Run trials until time, trials or ideas are used up; every improvement is committed."""
@@ -114,15 +115,14 @@ class Run:
         if not self.board.ok():
             raise NothingFitted(self._why_nothing())
         self.emit(PhaseStarted("ensemble", self.clock.left()))
-        chosen = self._blend()
-        pool = self._pool()
+        self._blend()
+        chosen, pool = self._best or (self._blend(), self._pool())
+        self._combiner = chosen.combiner
         learnt = self._refine(chosen)
         plan = replace(deployment(self._worth_keeping(), pool, chosen, self._folds_of), score=learnt.score)
         if self.problem.kind not in ADDITIVE:
-            self.clock.refitting, self.clock.finishing = (
-                0.0,
-                self._committing,
-            )  # what they were kept for is over, or now
+            self.clock.refitting = 0.0  # what it was kept for is now
+            self.clock.finishing = self._committing
             plan = self.refit(plan)
         self.honest = self._honest(chosen, learnt.optimism)
         self._commit(plan, honest=True)
@@ -248,6 +248,8 @@ class Run:
             deadline=self._blend_deadline(started),
         )
         self._combiner = chosen.combiner
+        if self._best is None or not chosen.score < self._best[0].score:
+            self._best = chosen, pool
         self._blended_at, self._blended_trials = self.clock.elapsed(), len(self.board.ok())
         if self.settings.clocked:
             self.clock.finishing = max(self.clock.finishing, time.monotonic() - started)

@@ -18,6 +18,7 @@ from automl.contract import (
     FoldPlan,
     IntArray,
     Metric,
+    OptionError,
     Problem,
     Request,
     Table,
@@ -77,7 +78,7 @@ class RowTask(TaskPlugin):
         if isinstance(wanted, str):
             return super().metric(problem, self.aliases.get(wanted, wanted))
         if not callable(wanted):
-            raise DataError("metric-unknown", f"{wanted!r} is neither a name nor a function", "metric")
+            raise OptionError(f"metric={wanted!r} is neither a name nor a function")
         if getattr(wanted, "needs_proba", False):
             return CallableMetric(wanted, lambda y, values: (self.decode(problem, y, values)[0], values))
         return CallableMetric(wanted, lambda y, values: self.decode(problem, y, values))

@@ -178,7 +178,11 @@ def test_folds_of_ones_own_are_used_in_each_form(fast: Any, wine: pd.DataFrame) 
     assert len(set(found)) == 1
 
 
-@pytest.mark.parametrize("folds", ["abc", 5, [1, 2], [([0, 1], [1, 2])], object()], ids=str)
+@pytest.mark.parametrize(
+    "folds",
+    ["abc", 5, [1, 2], [([0, 1], [1, 2])], object()],
+    ids=["text", "number", "too-few", "overlapping", "object"],
+)
 def test_folds_that_cannot_be_used_are_refused(fast: Any, wine: pd.DataFrame, folds: Any) -> None:
     with pytest.raises(OptionError, match="folds"):
         AutoML(**fast(models=CHEAP)).fit(wine, "target", folds=folds)

@@ -24,6 +24,7 @@ ALLOWED: dict[str, set[str]] = {
     "plugins": {"contract"},
     "search_spaces": set(),
     "predictor": {"report", "search", *BELOW_SEARCH},
+    "events": {"search"},
     "options": {"search", *BELOW_SEARCH},
     "interrupts": {"contract"},
     "tags": {"contract"},
