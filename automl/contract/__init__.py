@@ -14,7 +14,7 @@ from automl.contract.errors import (
     PluginError,
     SpaceError,
 )
-from automl.contract.metric import Combiner, Metric
+from automl.contract.metric import CombineContext, Combiner, Metric
 from automl.contract.model import ModelPlugin
 from automl.contract.persist import read_state, write_state
 from automl.contract.plugin import Plugin
@@ -36,6 +36,7 @@ __all__ = [
     "Choice",
     "CodeArray",
     "Column",
+    "CombineContext",
     "Combiner",
     "DataError",
     "EncoderPlugin",

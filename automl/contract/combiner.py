@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from abc import abstractmethod
 from collections.abc import Sequence
@@ -11,13 +10,15 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from automl.contract.arrays import FloatArray
-from automl.contract.metric import Combiner, Metric
+from automl.contract.metric import CombineContext, Combiner, Metric
 from automl.contract.predictions import Predictions
 from automl.contract.problem import Request, Truth
 
 
 class WeightedCombiner(Combiner):
     """Members with weights, chosen one at a time and with replacement: each round adds the one that helps most.
+
+    Keeps to the deadline and to the budget, which always leaves room for the cheapest member.
 
     Class attributes beside `name`:
         rounds: members picked in all; a weight is a multiple of ``1 / rounds``.
@@ -41,23 +42,25 @@ class WeightedCombiner(Combiner):
         members: Sequence[Sequence[Predictions]],
         truths: Sequence[Truth | None],
         requests: Sequence[Request],
-        metric: Metric,
-        seed: int,
-        deadline: float = math.inf,
+        ctx: CombineContext,
     ) -> Self:
+        costs = ctx.seconds(len(members))
+        budget = max(ctx.budget, float(costs.min()))
         counts = np.zeros(len(members))
         best = -np.inf
         for _ in range(self.rounds):
-            trials: list[float] = []
-            for m in range(len(members)):
-                if time.monotonic() >= deadline and (trials or counts.any()):
+            left = budget - float(costs[counts > 0].sum())
+            trials: dict[int, float] = {}
+            for m in np.flatnonzero((counts > 0) | (costs <= left)):
+                if time.monotonic() >= ctx.deadline and (trials or counts.any()):
                     break
                 self.shares = (counts + (np.arange(len(members)) == m)) / (counts.sum() + 1)
-                trials.append(self._score(members, truths, requests, metric))
-            if not trials or max(trials) < best:
+                trials[int(m)] = self._score(members, truths, requests, ctx.metric)
+            if not trials or max(trials.values()) < best:
                 break
-            best = max(trials)
-            counts[int(np.argmax(trials))] += 1
+            chosen = max(trials, key=lambda m: trials[m])
+            best = trials[chosen]
+            counts[chosen] += 1
         self.shares = counts / counts.sum()
         return self
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -57,8 +58,52 @@ class Metric(ABC):
         return value if self.greater_is_better else -value
 
 
+@dataclass(frozen=True)
+class CombineContext:
+    """What a combiner is told beside the predictions. All but `metric` may be left as it is, for a fit by hand.
+
+    Attributes:
+        metric: what to improve.
+        seed: for everything random.
+        deadline: monotonic time to be done by, with what has been learnt until then; infinite when nothing may depend
+            on the clock. `Combiner.fit` runs in the caller's own process, so that nothing else can end it.
+        costs: seconds per one-unit prediction of each member; NaN where unknown, empty when none is known.
+        budget: seconds that the members with a share above 0 may cost together. A combiner that goes beyond it does
+            not ship.
+        families: one name per member, so that a choice can keep several families; empty when unknown.
+        calls: about how many metric calls may be made; None leaves it to the combiner.
+        scores: (n_members,) scores of the members on the same units when they are known, higher is better.
+    """
+
+    metric: Metric
+    seed: int = 0
+    deadline: float = math.inf
+    costs: tuple[float, ...] = ()
+    budget: float = math.inf
+    families: tuple[str, ...] = ()
+    calls: float | None = None
+    scores: FloatArray | None = None
+
+    def seconds(self, n_members: int) -> FloatArray:
+        """(n_members,) `costs` to reckon with: unknown ones as high as the highest known, 0 when none is known."""
+        costs = np.array(self.costs or (np.nan,) * n_members, dtype=np.float64)
+        known = costs[np.isfinite(costs)]
+        return np.where(np.isfinite(costs), costs, known.max() if len(known) else 0.0)
+
+    def of_members(self, keep: Sequence[int]) -> CombineContext:
+        """The context for the members at positions `keep` only, in that order."""
+        return replace(
+            self,
+            costs=tuple(self.costs[m] for m in keep) if self.costs else (),
+            families=tuple(self.families[m] for m in keep) if self.families else (),
+            scores=None if self.scores is None else self.scores[np.asarray(keep, dtype=np.int64)],
+        )
+
+
 class Combiner(ABC):
     """Several models' predictions become one. Ships only when its cross-fitted gain over the best single is real.
+
+    The engine makes it without arguments, once per fit.
 
     Attributes:
         name: for the leaderboard.
@@ -72,9 +117,7 @@ class Combiner(ABC):
         members: Sequence[Sequence[Predictions]],
         truths: Sequence[Truth | None],
         requests: Sequence[Request],
-        metric: Metric,
-        seed: int,
-        deadline: float = math.inf,
+        ctx: CombineContext,
     ) -> Self:
         """Learn how to combine.
 
@@ -82,10 +125,7 @@ class Combiner(ABC):
             members: ``members[m][f]`` are model m's predictions for the units of fold f that it did not learn from.
             truths: ``truths[f]``, aligned with them.
             requests: ``requests[f]``, aligned with them.
-            metric: what to improve.
-            seed: for everything random.
-            deadline: monotonic time to be done by, with what has been learnt until then; infinite when nothing may
-                depend on the clock. This runs in the caller's own process, so that nothing else can end it.
+            ctx: the metric to improve, the seed, the time there is, and what is known about the members.
         """
 
     @abstractmethod

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -143,6 +143,9 @@ class Request:
 class Truth:
     """What predictions are scored on, aligned with units. Tasks subclass it when an array of targets is not enough.
 
+    A task with a class of its own names it in `TaskPlugin.truth_type`. One with more attributes than these overrides
+    `take` and `concat` too.
+
     Attributes:
         y: (u,) int64 codes or float64 values, or any object the task's metric understands.
         weight: float64 (u,) or None.
@@ -167,3 +170,14 @@ class Truth:
         y = np.concatenate([p.y for p in parts]) if isinstance(first, np.ndarray) else [v for p in parts for v in p.y]
         weight = None if parts[0].weight is None else np.concatenate([p.weight for p in parts if p.weight is not None])
         return cls(y, weight)
+
+    def state(self) -> dict[str, Any]:
+        """What `from_state` needs: JSON values and numpy arrays; by default every attribute."""
+        return dict(vars(self))
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> Self:
+        """The truth that `state` came from."""
+        self = cls.__new__(cls)
+        self.__dict__.update(state)
+        return self

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from automl.contract import ADDITIVE, Combiner, FloatArray, Metric, Predictions, Request, Truth
-from automl.ensemble.cost import affordable, known_costs
+from automl.contract import ADDITIVE, CombineContext, Combiner, FloatArray, Metric, Predictions, Request, Truth
+from automl.ensemble.cost import affordable
 from automl.ensemble.crossfit import CrossFit
 from automl.ensemble.greedy import GreedyMean, usual_calls
 from automl.ensemble.scoring import Scorer, best_of
@@ -59,23 +59,20 @@ class Blend:
 
 @dataclass(frozen=True)
 class _Pool:
-    """The members that may be chosen, and how they are judged."""
+    """The members that may be chosen, and what a combiner is told of them.
+
+    Attributes:
+        positions: of `members` among all that there are.
+        costs: (m,) seconds to reckon with.
+        calls: metric calls that all fits of a combiner may make together.
+    """
 
     members: Sequence[Sequence[Predictions]]
     positions: tuple[int, ...]
     costs: FloatArray
-    budget: float
-    families: tuple[str, ...] | None
-    seed: int
     calls: float
-    deadline: float
+    ctx: CombineContext
     failures: list[str] = field(default_factory=list)
-
-    def make(self, kind: type[Combiner], known: FloatArray, share: float) -> Combiner:
-        """A combiner to fit; the engine's own is told what it may cost."""
-        if not issubclass(kind, GreedyMean):
-            return kind()
-        return kind(self.calls * share, self.deadline, tuple(self.costs), self.budget, self.families, known)
 
 
 def blend(
@@ -105,28 +102,29 @@ def blend(
         costs: seconds per one-unit prediction of each member; NaN where unknown.
         budget: seconds that the kept members may cost together.
         families: one name per member, so that shrinkage keeps several families.
-        calls: about how many metric calls the engine's combiner may make; None chooses by the number of units.
+        calls: about how many metric calls a combiner may make; None chooses by the number of units.
         deadline: monotonic time to be done by, as far as the metric allows; infinite when the clock must not matter.
         fold_values: (n_members, n_folds) values of the metric in its own direction, when the caller has them.
     """
-    every = known_costs(costs, len(members))
+    ctx = CombineContext(metric, seed, deadline, () if costs is None else tuple(costs), budget, tuple(families or ()))
+    every = ctx.seconds(len(members))
     allowed, budget = affordable(every, budget)
     scorer = Scorer(truths, requests, metric)
-    names = None if families is None else tuple(families[m] for m in allowed)
     positions = tuple(int(m) for m in allowed)
+    ctx = replace(ctx.of_members(positions), budget=budget)
     chosen = [members[m] for m in positions]
     started = time.monotonic()
     values = scorer.table(chosen) if fold_values is None else scorer.learn(fold_values[allowed])
     calls = _calls(scorer, calls, deadline, time.monotonic() - started)
-    pool = _Pool(chosen, positions, every[allowed], budget, names, seed, calls, deadline)
     scores = np.array([scorer.total(row) for row in values])
+    pool = _Pool(chosen, positions, every[allowed], calls, replace(ctx, scores=scores))
     crossed = CrossFit(pool.members, scorer, pool.costs, values, seed)
     alone = _single(pool, scorer, scores, crossed)
     if len(positions) == 1 or not crossed.parts:
         return alone
     if not combiners and pool.members[0][0].kind in ADDITIVE:
         combiners = (GreedyMean,)
-    return _best_combined(pool, crossed, scores, alone, combiners)
+    return _best_combined(pool, crossed, alone, combiners)
 
 
 def _calls(scorer: Scorer, wanted: float | None, deadline: float, seconds: float) -> float:
@@ -147,9 +145,7 @@ def _single(pool: _Pool, scorer: Scorer, scores: FloatArray, crossed: CrossFit) 
     return Blend(None, (position,), (1.0,), folds, score, 0.0, 0.0, float(scores[best]), position)
 
 
-def _best_combined(
-    pool: _Pool, crossed: CrossFit, scores: FloatArray, alone: Blend, combiners: Sequence[type[Combiner]]
-) -> Blend:
+def _best_combined(pool: _Pool, crossed: CrossFit, alone: Blend, combiners: Sequence[type[Combiner]]) -> Blend:
     """Combiners by falling cross-fitted score until one can be fitted; the single member if none beats it."""
     tried = []
     for kind in combiners:
@@ -164,7 +160,7 @@ def _best_combined(
         if not score > alone.score:
             break
         try:
-            return _shipped(pool, crossed, scores, alone, kind, folds, score)
+            return _shipped(pool, crossed, alone, kind, folds, score)
         except Exception as error:
             pool.failures.append(f"{kind.name or kind.__name__}: {type(error).__name__}: {error}")
     gain, error_of_gain = 0.0, 0.0
@@ -177,15 +173,15 @@ def _crossed(pool: _Pool, crossed: CrossFit, kind: type[Combiner]) -> tuple[Pred
     """Cross-fitted predictions of a combiner; three fifths of the metric calls and of the time go here."""
     share = 0.6 / len(crossed.parts)
     now = time.monotonic()
-    if now >= pool.deadline:
+    deadline = pool.ctx.deadline
+    if now >= deadline:
         raise TimeoutError("no time left to try it")
-    return crossed.combined(lambda known: pool.make(kind, known, share), now + 0.6 * (pool.deadline - now))
+    return crossed.combined(kind, replace(pool.ctx, calls=pool.calls * share, deadline=now + 0.6 * (deadline - now)))
 
 
 def _shipped(
     pool: _Pool,
     crossed: CrossFit,
-    scores: FloatArray,
     alone: Blend,
     kind: type[Combiner],
     folds: tuple[Predictions, ...],
@@ -193,17 +189,16 @@ def _shipped(
 ) -> Blend:
     """The combiner fitted on everything, without the members it does not need."""
     scorer = crossed.scorer
-    combiner = pool.make(kind, scores, 0.4).fit(
-        pool.members, scorer.truths, scorer.requests, scorer.metric, pool.seed, pool.deadline
-    )
+    ctx = replace(pool.ctx, calls=pool.calls * 0.4)
+    combiner = kind().fit(pool.members, scorer.truths, scorer.requests, ctx)
     shares = np.asarray(combiner.weights(), dtype=np.float64)
     if shares.shape != (len(pool.positions),) or not np.all(np.isfinite(shares)):
         raise ValueError(f"weights() must give {len(pool.positions)} finite shares, got {shares}")
     keep = [int(m) for m in np.flatnonzero(shares)]
     combiner, keep = _lean(combiner, keep, len(shares))
-    if float(pool.costs[keep].sum()) > pool.budget:
+    if float(pool.costs[keep].sum()) > ctx.budget:
         raise ValueError(
-            f"its members take {pool.costs[keep].sum():.2g} s per prediction, more than {pool.budget:.2g} s"
+            f"its members take {pool.costs[keep].sum():.2g} s per prediction, more than {ctx.budget:.2g} s"
         )
     applied = [combiner.apply([pool.members[m][f] for m in keep], r) for f, r in enumerate(scorer.requests)]
     return Blend(

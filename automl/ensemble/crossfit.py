@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from automl.contract import Combiner, FloatArray, Metric, Predictions, Request, Truth
+from automl.contract import CombineContext, Combiner, FloatArray, Metric, Predictions, Request, Truth
 from automl.ensemble.parts import Part, cut, cut_requests, cut_truths, joined, make_parts
 from automl.ensemble.scoring import Scorer, best_of, total
-
-Make = Callable[[FloatArray], Combiner]
 
 
 class CrossFit:
@@ -61,18 +59,19 @@ class CrossFit:
         pieces = [cut(self.members[m], part.held) for m, part in zip(chosen, self.parts, strict=True)]
         return joined(self.parts, pieces, len(self.scorer.sizes))
 
-    def combined(self, make: Make, deadline: float = math.inf) -> tuple[Predictions, ...]:
-        """Predictions per fold of combiners fitted on the other parts; `make` is given the members' scores there.
+    def combined(self, kind: type[Combiner], ctx: CombineContext) -> tuple[Predictions, ...]:
+        """Predictions per fold of combiners fitted on the other parts, which know the members' scores there.
 
-        Each part gets an equal share of the time until `deadline`.
+        Each part gets an equal share of the time until the deadline; `ctx.calls` are those of one part.
         """
         pieces = []
         for p, part in enumerate(self.parts):
             now = time.monotonic()
-            until = now + (deadline - now) / (len(self.parts) - p)
+            until = now + (ctx.deadline - now) / (len(self.parts) - p)
+            told = replace(ctx, seed=self.seed + p, deadline=until, scores=self.known(p))
             truths, requests = cut_truths(self.scorer.truths, part.rest), cut_requests(self.scorer.requests, part.rest)
             rest = [cut(member, part.rest) for member in self.members]
-            fitted = make(self.known(p)).fit(rest, truths, requests, self.metric, self.seed + p, until)
+            fitted = kind().fit(rest, truths, requests, told)
             held = [cut(member, part.held) for member in self.members]
             asked = cut_requests(self.scorer.requests, part.held)
             pieces.append([fitted.apply([m[i] for m in held], request) for i, request in enumerate(asked)])

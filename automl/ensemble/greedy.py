@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from automl.contract import ArrayPredictions, Combiner, FloatArray, IntArray, Metric, Predictions, Request, Truth
+from automl.contract import (
+    ArrayPredictions,
+    CombineContext,
+    Combiner,
+    FloatArray,
+    IntArray,
+    Predictions,
+    Request,
+    Truth,
+)
 from automl.ensemble.bag import Bag
-from automl.ensemble.cost import affordable, known_costs
+from automl.ensemble.cost import affordable
 from automl.ensemble.scoring import Scorer
 
 POOL = 25
@@ -29,58 +37,38 @@ CALLS_PER_BAG = 60
 class GreedyMean(Combiner):
     """A weighted mean of members chosen greedily, with replacement, in bags.
 
-    Args:
-        calls: about how many metric calls `fit` may make; None chooses by the number of units.
-        deadline: monotonic time at which `fit` stops adding; infinite when nothing may depend on the clock.
-        costs: seconds per one-unit prediction of each member; NaN where unknown.
-        budget: seconds that the members chosen may cost together.
-        families: one name per member; shrinkage then gives families equal shares.
-        known: (n_members,) scores when the caller has them, higher is better; only their order is used.
+    Of the scores in the context only their order is used, and without families every member counts as its own.
     """
 
     name: ClassVar[str] = "greedy-mean"
     shares: FloatArray
-
-    def __init__(
-        self,
-        calls: float | None = None,
-        deadline: float = math.inf,
-        costs: Sequence[float] | None = None,
-        budget: float = math.inf,
-        families: Sequence[str] | None = None,
-        known: FloatArray | None = None,
-    ) -> None:
-        self.calls, self.deadline, self.costs, self.budget = calls, deadline, costs, budget
-        self.families, self.known = families, known
 
     def fit(
         self,
         members: Sequence[Sequence[Predictions]],
         truths: Sequence[Truth | None],
         requests: Sequence[Request],
-        metric: Metric,
-        seed: int,
-        deadline: float = math.inf,
+        ctx: CombineContext,
     ) -> Self:
         """Choose weights. Raises TypeError when the predictions cannot be averaged."""
-        rng = np.random.default_rng([abs(seed), 101])
+        rng = np.random.default_rng([abs(ctx.seed), 101])
         members, truths, requests = _subsample(members, truths, requests, rng)
-        calls = usual_calls([len(request) for request in requests]) if self.calls is None else self.calls
-        scorer = Scorer(truths, requests, metric, calls, min(deadline, self.deadline))
-        scores = self.known
+        calls = usual_calls([len(request) for request in requests]) if ctx.calls is None else ctx.calls
+        scorer = Scorer(truths, requests, ctx.metric, calls, ctx.deadline)
+        scores = ctx.scores
         if scores is None:
             scores = np.array([scorer.total(row) for row in scorer.table(members)])
-        costs = known_costs(self.costs, len(members))
-        allowed, budget = affordable(costs, self.budget)
+        costs = ctx.seconds(len(members))
+        allowed, budget = affordable(costs, ctx.budget)
         pool = _pool(members, scores, allowed)
         stacks = [np.stack([members[m][f].as_array() for m in pool]) for f in range(len(requests))]
         whole = Bag(stacks, members[0][0].kind, scorer, scores[pool], costs[pool], budget)
-        if self.known is not None:
+        if ctx.scores is not None:
             whole.learn_usable()
         weights = np.zeros(len(members))
         weights[pool] = self._bagged(whole, rng)
         n_units = sum(len(request) for request in requests)
-        weights = self._shrunk(weights, min(0.5, 400 / max(1, n_units)))
+        weights = self._shrunk(weights, min(0.5, 400 / max(1, n_units)), ctx.families)
         self.shares = _trimmed(weights, costs, budget)
         return self
 
@@ -118,13 +106,13 @@ class GreedyMean(Combiner):
             whole.scorer.used += bag.scorer.used
         return weights / bags
 
-    def _shrunk(self, weights: FloatArray, share: float) -> FloatArray:
+    def _shrunk(self, weights: FloatArray, share: float, names: Sequence[str]) -> FloatArray:
         """Move `share` of the weights to a plain mean: families equal, and within each its selected members equal.
 
         On simulated pools of 400 to 1000 rows this beat shrinking to the best of four families; not to shrink at all
         was as good at 800 rows and worse below.
         """
-        families = np.array([str(m) for m in range(len(weights))] if self.families is None else self.families)
+        families = np.array(names or [str(m) for m in range(len(weights))])
         selected = weights >= max(SMALLEST, WEIGHTY * float(weights.max()))
         target = np.zeros(len(weights))
         for family in set(families[selected]):

@@ -162,18 +162,18 @@ class Honest:
         """As values that `write_state` takes."""
         return {
             "predictions": [p.state() for p in self.predictions],
-            "truths": [None if t is None else {"y": t.y, "weight": t.weight} for t in self.truths],
+            "truths": [None if t is None else t.state() for t in self.truths],
             "requests": [{"units": r.units, "extra": dict(r.extra)} for r in self.requests],
             "optimism": self.optimism,
             "n_rows": self.n_rows,
         }
 
     @classmethod
-    def of(cls, state: Mapping[str, Any], container: type[Predictions]) -> Honest:
-        """What `state` came from. `container` is the task's."""
+    def of(cls, state: Mapping[str, Any], container: type[Predictions], truth_type: type[Truth]) -> Honest:
+        """What `state` came from. `container` and `truth_type` are the task's."""
         return cls(
             tuple(container.from_state(p) for p in state["predictions"]),
-            tuple(None if t is None else Truth(t["y"], t["weight"]) for t in state["truths"]),
+            tuple(None if t is None else truth_type.from_state(t) for t in state["truths"]),
             tuple(Request(r["units"], None, r["extra"]) for r in state["requests"]),
             state["optimism"],
             state["n_rows"],

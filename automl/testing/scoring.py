@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from automl.contract import ADDITIVE, ArrayPredictions, Combiner, Metric, Predictions, Request, Truth
+from automl.contract import ADDITIVE, ArrayPredictions, CombineContext, Combiner, Metric, Predictions, Request, Truth
 from automl.execution.fitted import FittedModel
 from automl.testing.checks import require
 from automl.testing.plugins import require_no_code
@@ -93,7 +93,7 @@ def check_its_combiners_keep_their_contract(scene: Scene) -> None:
     members = [predictions, scene.predict(other)]
     metric = scene.stage.task.metric(scene.problem, "auto")
     for combiner_class in scene.stage.task.combiners(scene.problem):
-        combiner = combiner_class().fit([[m] for m in members], [truth], [request], metric, 0)
+        combiner = combiner_class().fit([[m] for m in members], [truth], [request], CombineContext(metric))
         _check_combiner(combiner, members, request, scene)
 
 

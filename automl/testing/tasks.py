@@ -21,6 +21,7 @@ from automl.contract import (
     Predictions,
     Table,
     TaskPlugin,
+    Truth,
     read_state,
     write_state,
 )
@@ -66,13 +67,17 @@ def check_importing_it_is_light(subject: TaskSubject) -> None:
 
 
 def check_what_it_declares_makes_sense(subject: TaskSubject) -> None:
-    """It says what it produces, in which container, from which views."""
+    """It says what it produces, in which container, from which views, and what its use is bound to."""
     task = subject.task
     require(task.produces, "it does not say what it produces")
     require(isinstance(task.views, tuple) and task.views, f"views is {task.views!r}, not a tuple of names")
     require(isinstance(task.roles, Mapping), f"roles is {task.roles!r}, not a mapping of role to meaning")
     container = task.container
     require(isinstance(container, type) and issubclass(container, Predictions), f"container is {container!r}")
+    truth_type = task.truth_type
+    require(isinstance(truth_type, type) and issubclass(truth_type, Truth), f"truth_type is {truth_type!r}")
+    for name, kind in {"extra": str, "license": str, "noncommercial": bool, "needs_network": bool}.items():
+        require(isinstance(getattr(task, name), kind), f"{name} is {getattr(task, name)!r}, not a {kind.__name__}")
     require(subject.stages(), "examples() gives no example")
 
 
@@ -170,6 +175,19 @@ def check_request_and_truth_speak_of_the_same_units(stage: Stage) -> None:
         require(len(new) >= len(request), f"all rows without target give {len(new)} units, some gave {len(request)}")
 
 
+def check_its_truth_can_be_saved(stage: Stage) -> None:
+    """What `state` gives survives on disk, and `truth_type` restores the same truth from it."""
+    truth = stage.task.truth(stage.problem, stage.table, stage.folds[0].valid)
+    if truth is None:
+        return
+    wanted = stage.task.truth_type
+    require(type(truth) is wanted, f"its truth is a {type(truth).__name__}, and truth_type says {wanted.__name__}")
+    with tempfile.TemporaryDirectory() as place:
+        write_state(Path(place), truth.state())
+        again = wanted.from_state(read_state(Path(place)))
+    require(fingerprint(vars(again)) == fingerprint(vars(truth)), "its truth is another one after save and load")
+
+
 def without_target(stage: Stage) -> Table:
     """The table as it comes to predict: no target column."""
     target = stage.roles.get("target")
@@ -248,6 +266,7 @@ TASK_CHECKS: tuple[Check, ...] = (
             check_folds_keep_validation_rows_apart,
             check_the_same_plan_gives_the_same_folds,
             check_request_and_truth_speak_of_the_same_units,
+            check_its_truth_can_be_saved,
             check_requests_do_not_show_the_target,
             check_the_table_is_left_alone,
             check_metrics_can_be_asked_for,

@@ -9,7 +9,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from automl.contract import AnyArray, ArrayPredictions, Combiner, FloatArray, Metric, Predictions, Request, Truth
+from automl.contract import (
+    AnyArray,
+    ArrayPredictions,
+    CombineContext,
+    Combiner,
+    FloatArray,
+    Metric,
+    Predictions,
+    Request,
+    Truth,
+)
 from automl.ensemble import Blend, GreedyMean, blend
 
 
@@ -64,7 +74,8 @@ class Case:
         return blend(self.members, self.truths, self.requests, metric, combiners, seed, **options)
 
     def greedy(self, metric: Metric, seed: int = 0, **options: Any) -> GreedyMean:
-        return GreedyMean(**options).fit(self.members, self.truths, self.requests, metric, seed)
+        ctx = CombineContext(metric, seed, **options)
+        return GreedyMean().fit(self.members, self.truths, self.requests, ctx)
 
 
 def probabilities(logits: FloatArray) -> ArrayPredictions:

@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 import pytest
 
-from automl.contract import ArrayPredictions, Combiner, FloatArray, Metric, Predictions, Request, Truth
+from automl.contract import ArrayPredictions, CombineContext, Combiner, FloatArray, Metric, Predictions, Request, Truth
 from automl.ensemble import GreedyMean, blend
 
 
@@ -24,9 +24,7 @@ class First(Combiner):
         members: Sequence[Sequence[Predictions]],
         truths: Sequence[Truth | None],
         requests: Sequence[Request],
-        metric: Metric,
-        seed: int,
-        deadline: float = math.inf,
+        ctx: CombineContext,
     ) -> Self:
         self.n_members = len(members)
         return self
@@ -138,6 +136,35 @@ def test_a_tasks_own_combiner_goes_the_same_way(case: Callable[..., Any], log_lo
     data = case(800, 4, [2.0, 1.0, 1.0])
     assert data.blend(log_loss, [First], seed=0).combiner is None
     assert isinstance(data.blend(log_loss, [First, GreedyMean], seed=0).combiner, GreedyMean)
+
+
+def test_every_combiner_is_told_the_same_about_the_members_that_fit_the_budget(
+    case: Callable[..., Any], log_loss: Metric
+) -> None:
+    told: list[CombineContext] = []
+
+    class Listener(First):
+        name = "listener"
+
+        def fit(
+            self,
+            members: Sequence[Sequence[Predictions]],
+            truths: Sequence[Truth | None],
+            requests: Sequence[Request],
+            ctx: CombineContext,
+        ) -> Self:
+            told.append(ctx)
+            return super().fit(members, truths, requests, ctx)
+
+    options = {"costs": [9.0, 1.0, math.nan, 2.0], "families": ["a", "b", "c", "d"], "calls": 100.0}
+    case(800, 4, [1.0, 1.0, 1.0, 1.0]).blend(log_loss, [Listener], seed=3, budget=9.5, **options)
+    case(800, 4, [1.0, 1.0, 1.0, 1.0]).blend(log_loss, [Listener], seed=3, budget=5.0, **options)
+    small = [ctx for ctx in told if ctx.budget == 5.0]
+    assert {ctx.families for ctx in told} == {("a", "b", "c", "d"), ("b", "d")}
+    assert {ctx.costs for ctx in small} == {(1.0, 2.0)}
+    assert all(ctx.scores is not None and ctx.scores.shape == (2,) for ctx in small)
+    assert all(ctx.metric is log_loss and ctx.calls is not None and 0 < ctx.calls <= 40 for ctx in told)
+    assert {ctx.seed for ctx in small} >= {3, 4}
 
 
 def test_members_that_a_combiner_cannot_drop_are_kept(log_loss: Metric, case: Callable[..., Any]) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from automl.contract import ArrayPredictions, Metric, Request, Truth
+from automl.contract import ArrayPredictions, CombineContext, Metric, Request, Truth
 from automl.ensemble import GreedyMean
 
 
@@ -67,7 +67,7 @@ def test_members_keep_to_the_latency_budget(case: Callable[..., Any], log_loss: 
     data = case(1000, 3, [0.5, 1.0, 1.0, 1.0, 1.0, 1.0])
     costs = np.array([9.0, 1.0, 1.0, 1.0, 1.0, math.nan])
     for budget in (1.0, 2.5, 4.0, 10.0):
-        shares = data.greedy(log_loss, costs=costs.tolist(), budget=budget).weights()
+        shares = data.greedy(log_loss, costs=tuple(costs.tolist()), budget=budget).weights()
         assert np.nan_to_num(costs, nan=9.0)[shares > 0].sum() <= budget
 
 
@@ -75,14 +75,14 @@ def test_when_no_member_fits_the_budget_the_cheapest_ones_may_answer(
     case: Callable[..., Any], log_loss: Metric
 ) -> None:
     data = case(600, 3, [0.5, 1.0, 0.8])
-    shares = data.greedy(log_loss, costs=[9.0, 1.0, 5.0], budget=0.1).weights()
+    shares = data.greedy(log_loss, costs=(9.0, 1.0, 5.0), budget=0.1).weights()
     assert np.flatnonzero(shares).tolist() == [1]
 
 
 def test_among_equal_members_the_cheaper_is_taken(case: Callable[..., Any], log_loss: Metric) -> None:
     data = case(500, 3, [1.0])
     data.members = [data.members[0], data.members[0]]
-    shares = data.greedy(log_loss, costs=[2.0, 1.0], budget=2.5).weights()
+    shares = data.greedy(log_loss, costs=(2.0, 1.0), budget=2.5).weights()
     assert shares[1] >= 0.5
 
 
@@ -98,7 +98,7 @@ def test_on_little_data_the_shares_are_nearly_equal_and_on_much_they_are_not(
 
 def test_on_little_data_every_family_selected_has_a_fair_share(case: Callable[..., Any], log_loss: Metric) -> None:
     data = case(200, 4, [0.8] * 6)
-    mixed = data.greedy(log_loss, families=["a", "a", "a", "b", "b", "b"]).weights()
+    mixed = data.greedy(log_loss, families=("a", "a", "a", "b", "b", "b")).weights()
     assert mixed[:3].sum() >= 0.3
     assert mixed[3:].sum() >= 0.3
 
@@ -107,7 +107,7 @@ def test_a_fold_that_the_metric_cannot_judge_is_left_out(case: Callable[..., Any
     data = case(400, 4, [0.3, 3.0, 3.0])
     data.truths[2] = Truth(np.zeros(100, dtype=np.int64))
     for known in (None, np.array([0.8, 0.6, 0.6])):
-        shares = data.greedy(auc, known=known).weights()
+        shares = data.greedy(auc, scores=known).weights()
         assert np.argmax(shares) == 0
 
 
@@ -115,7 +115,7 @@ def test_several_outputs_are_averaged_together(rmse: Metric) -> None:
     rng = np.random.default_rng(0)
     y = rng.normal(size=(300, 3))
     members = [[ArrayPredictions("real", y + rng.normal(size=y.shape))] for _ in range(5)]
-    fitted = GreedyMean().fit(members, [Truth(y[:, 0])], [Request(np.arange(300))], rmse, 0)
+    fitted = GreedyMean().fit(members, [Truth(y[:, 0])], [Request(np.arange(300))], CombineContext(rmse))
     out = fitted.apply([m[0] for m in members], Request(np.arange(300)))
     assert out.as_array().shape == (300, 3)
     assert out.kind == "real"
@@ -154,7 +154,7 @@ def test_predictions_that_cannot_be_averaged_are_refused() -> None:
 
     members = [[Words("words", np.zeros((4, 1)))] for _ in range(2)]
     with pytest.raises(TypeError, match="no mean"):
-        GreedyMean().fit(members, [None], [Request(np.arange(4))], _Zero(), 0)
+        GreedyMean().fit(members, [None], [Request(np.arange(4))], CombineContext(_Zero()))
 
 
 class _Zero(Metric):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from automl import AutoML
-from automl.contract import TaskPlugin
+from automl.contract import CombineContext, TaskPlugin
 from automl.discovery import Registry
 from automl.testing import run_checks
 from automl.testing.scene import scenes_of
@@ -76,6 +76,15 @@ def test_the_engine_tunes_beats_the_baseline_saves_and_answers(name: str, execut
     assert as_plain(again.predict(new_data(task))) == answers
 
 
+def test_the_score_interval_of_a_loaded_model_rests_on_the_tasks_own_truth(tmp_path: Path) -> None:
+    task, engine = fitted("detection", "inline")
+    engine.save(tmp_path / "model")
+    again = AutoML.load(tmp_path / "model")
+    assert again.score_interval(50) == engine.score_interval(50)
+    assert task.truth_type.__name__ == "TrueBoxes"
+    assert {type(truth) for truth in again._predictor.honest().truths} == {task.truth_type}
+
+
 def test_under_a_time_limit_too_the_members_learn_from_all_rows_in_the_end() -> None:
     example = load_task("recommendation").examples()[0]
     engine = AutoML(task="recommendation", time_limit=6, executor="local")
@@ -127,6 +136,6 @@ def test_combining_a_model_with_itself_changes_no_score(name: str) -> None:
     metric = task.metric(scene.problem, "auto")
     alone = metric.score(truth, predictions, request)
     for combiner_class in task.combiners(scene.problem):
-        combiner = combiner_class().fit([[predictions], [predictions]], [truth], [request], metric, 0)
+        combiner = combiner_class().fit([[predictions], [predictions]], [truth], [request], CombineContext(metric))
         joined = combiner.apply([predictions, predictions], request)
         assert metric.score(truth, joined, request) == pytest.approx(alone)

@@ -176,6 +176,20 @@ class ShortTruth(Pitch):
         return super().truth(problem, table, rows[1:])
 
 
+class Tuning(Truth):
+    """A truth of its own, of which saving loses the weights."""
+
+    def state(self) -> dict[str, Any]:
+        return {"y": self.y}
+
+
+class LossyTruth(Pitch):
+    truth_type: ClassVar[type[Truth]] = Tuning
+
+    def truth(self, problem: Problem, table: Table, rows: IntArray) -> Truth | None:
+        return Tuning(table[problem.roles["target"]].values[rows])
+
+
 class ShowsTheTarget(Pitch):
     def request(
         self,
@@ -285,6 +299,7 @@ BAD: dict[type[TaskPlugin], str] = {
     Overlapping: "folds_keep_validation_rows_apart",
     Unrepeatable: "the_same_plan_gives_the_same_folds",
     ShortTruth: "request_and_truth_speak_of_the_same_units",
+    LossyTruth: "its_truth_can_be_saved",
     ShowsTheTarget: "requests_do_not_show_the_target",
     KeepsNotes: "the_table_is_left_alone",
     TakesAnyMetric: "metrics_can_be_asked_for",

@@ -27,6 +27,8 @@ from automl.contract import (
     role_column,
 )
 
+NO_BOXES = np.zeros((0, 5))
+
 
 class Boxes(Predictions):
     """Picture i owns rows ``starts[i]:starts[i + 1]`` of `found`, (b, 6): x1, y1, x2, y2, label code, score."""
@@ -65,6 +67,17 @@ class Boxes(Predictions):
     def distance(self, other: Boxes) -> float:
         same = np.array_equal(self.starts, other.starts)
         return float(np.max(np.abs(self.found - other.found), initial=0.0)) if same else np.inf
+
+
+class TrueBoxes(Truth):
+    """One (b, 5) array per picture: x1, y1, x2, y2, label code. Saved as one array of all boxes."""
+
+    def state(self) -> dict[str, Any]:
+        return {"sizes": np.array([len(boxes) for boxes in self.y]), "boxes": np.concatenate([NO_BOXES, *self.y])}
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> Self:
+        return cls(np.split(state["boxes"], np.cumsum(state["sizes"]))[:-1])
 
 
 def overlap(a: FloatArray, b: FloatArray) -> FloatArray:
@@ -140,6 +153,7 @@ class Detection(TaskPlugin):
         "boxes": "list of [x1, y1, x2, y2, label]",
     }
     container = Boxes
+    truth_type = TrueBoxes
 
     def claims(self, table: Table, roles: Mapping[str, Any]) -> float:
         return 0.9 if {"image", "boxes"} <= set(roles) else 0.0
@@ -172,7 +186,7 @@ class Detection(TaskPlugin):
         return Request(wanted, self._pictures(problem, table, wanted))
 
     def truth(self, problem: Problem, table: Table, rows: IntArray) -> Truth | None:
-        return Truth(self._boxes(problem, table, rows))
+        return TrueBoxes(self._boxes(problem, table, rows))
 
     def metrics(self, problem: Problem) -> Mapping[str, Metric]:
         return {"ap50": AveragePrecision()}
