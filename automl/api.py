@@ -158,7 +158,7 @@ class AutoML(Parameters, Portable):
     def _prepare(self, running: Session, intake: Intake, asked: dict[str, Any], folds: Any) -> Run:
         """Everything that is decided before the first model."""
         registry, settings = running.registry, running.settled()
-        task = choose_task(registry, self.task, intake.table, intake.roles, self._kinds)
+        task = choose_task(registry, self.task, intake.table, intake.roles, self._kinds, settings)
         problem, _ = define(task, intake.table, intake.roles, asked, self.metric)
         facts = facts_of(problem, intake.table, len(intake.table))
         field = gather(registry, task, facts, settings)

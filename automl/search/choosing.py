@@ -19,6 +19,7 @@ from automl.contract import (
     with_metric,
 )
 from automl.discovery import Registry, missing_requirement
+from automl.search.settings import Settings
 
 _COMMON_ROLES = ("target", "weight", "groups", "time")
 
@@ -36,20 +37,26 @@ def task_settings(
 
 
 def choose_task(
-    registry: Registry, wanted: str, table: Table, roles: Mapping[str, Any], kinds: Sequence[str] | None = None
+    registry: Registry,
+    wanted: str,
+    table: Table,
+    roles: Mapping[str, Any],
+    kinds: Sequence[str] | None = None,
+    settings: Settings | None = None,
 ) -> TaskPlugin:
     """The task named, or the one that claims the data most surely.
 
     Args:
         kinds: prediction kinds to choose from; None for all.
+        settings: tasks that its policy forbids are left out, and refused when named; None forbids none.
 
     Raises OptionError or PluginError for a name that cannot be had, DataError when no task claims the data.
     """
     if wanted != "auto":
-        return _named(registry, wanted)
+        return _named(registry, wanted, settings)
     claims = []
     for name, plugin in registry.tasks.load_all().items():
-        if (kinds is None or plugin.produces in kinds) and not missing_requirement(plugin):
+        if (kinds is None or plugin.produces in kinds) and not _refusal(plugin, settings):
             try:
                 task = plugin()
                 claims.append((float(task.claims(table, roles)), name, task))
@@ -75,11 +82,16 @@ def choose_task(
     return chosen
 
 
-def _named(registry: Registry, wanted: str) -> TaskPlugin:
+def _refusal(plugin: type[TaskPlugin], settings: Settings | None) -> str:
+    """Why a task may not be used, or ""."""
+    return (settings.forbids(plugin) if settings else "") or missing_requirement(plugin)
+
+
+def _named(registry: Registry, wanted: str, settings: Settings | None = None) -> TaskPlugin:
     if wanted not in registry.tasks.names():
         raise OptionError(f"task={wanted!r} is not installed; known are {registry.tasks.names()}")
     plugin = registry.tasks.load(wanted)
-    if reason := missing_requirement(plugin):
+    if reason := _refusal(plugin, settings):
         raise PluginError(f"task {wanted!r} cannot be used: {reason}")
     task: TaskPlugin = plugin()
     return task

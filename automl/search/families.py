@@ -144,11 +144,7 @@ def _chosen(model: type[ModelPlugin], settings: Settings) -> bool:
 
 def _refusal(plugin: type[Plugin], settings: Settings) -> str:
     """Why a model or encoder may not take part, or ""."""
-    if settings.offline and plugin.needs_network:
-        return "needs the network, and offline=True"
-    if not settings.allow_noncommercial and plugin.noncommercial:
-        return f"its licence ({plugin.license or 'not stated'}) is non-commercial, and allow_noncommercial=False"
-    return missing_requirement(plugin)
+    return settings.forbids(plugin) or missing_requirement(plugin)
 
 
 def _family(

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from automl.contract import OptionError
+from automl.contract import OptionError, Plugin, TaskPlugin
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,14 @@ class Settings:
     def clocked(self) -> bool:
         """May decisions depend on the clock?"""
         return math.isfinite(self.deadline)
+
+    def forbids(self, plugin: type[Plugin] | type[TaskPlugin]) -> str:
+        """Why a plugin may not take part, or ""."""
+        if self.offline and plugin.needs_network:
+            return "needs the network, and offline=True"
+        if not self.allow_noncommercial and plugin.noncommercial:
+            return f"its licence ({plugin.license or 'not stated'}) is non-commercial, and allow_noncommercial=False"
+        return ""
 
 
 def preset_named(name: str) -> Preset:

@@ -10,6 +10,7 @@ import pytest
 from automl.contract import Column, DataError, OptionError, PluginError, Table
 from automl.discovery import Registry
 from automl.search.choosing import choose_task, define, installed_task, task_settings
+from automl.search.settings import Settings
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +62,27 @@ def test_a_strangers_task_that_fails_to_claim_or_lacks_its_library_is_passed_ove
     assert "no rows of mine" in strangers.tasks.unavailable["failing"]
     with pytest.raises(PluginError, match="a_library_that_nobody_has is not installed"):
         choose_task(strangers, "bare", table(2), {"target": "f1"})
+
+
+@pytest.mark.parametrize(
+    ("declared", "settings"),
+    [
+        ({"needs_network": True}, Settings(offline=True)),
+        ({"noncommercial": True}, Settings(allow_noncommercial=False)),
+    ],
+)
+def test_a_task_that_the_policy_forbids_is_passed_over_and_refused_by_name(
+    declared: dict[str, Any], settings: Settings
+) -> None:
+    strangers = Registry.installed([])
+    known = strangers.tasks.load("binary")
+    sure = {"name": "sure", "claims": lambda self, table, roles: 1.0}
+    strangers.tasks.add(type("Sure", (known,), {**sure, **declared}))
+    asked = ("auto", table(2), {"target": "f1"})
+    assert choose_task(strangers, *asked, settings=Settings()).name == "sure"
+    assert choose_task(strangers, *asked, settings=settings).name == "binary"
+    with pytest.raises(PluginError, match=r"'sure' cannot be used: .*(offline|allow_noncommercial)="):
+        choose_task(strangers, "sure", table(2), {}, settings=settings)
 
 
 def test_only_tasks_of_the_wanted_kinds_are_asked(registry: Registry) -> None:
