@@ -6,12 +6,14 @@ import importlib
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from automl.contract import EncoderPlugin, ModelPlugin, PluginError, SearchSpace, TaskPlugin
 from automl.discovery.reference import PluginRef
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 BASES: dict[str, type[Any]] = {
     "automl.models": ModelPlugin,
@@ -184,6 +186,8 @@ def _listed(group: str, rules: Sequence[str]) -> dict[str, Listed]:
     """Entry points of a group by name. Raises PluginError when two share one."""
     found: dict[str, Listed] = {}
     importlib.invalidate_caches()
+    from importlib.metadata import entry_points  # costs 20 ms, which `AutoML()` need not pay
+
     for point in entry_points(group=group):
         entry = _entry(point)
         if not _allowed(entry, rules):

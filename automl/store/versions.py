@@ -6,7 +6,6 @@ import platform
 import re
 from collections.abc import Iterable
 from functools import lru_cache
-from importlib import metadata
 
 import numpy as np
 
@@ -27,6 +26,8 @@ def versions(libraries: Iterable[str] = ()) -> dict[str, str]:
 @lru_cache(maxsize=1)
 def _dependencies() -> dict[str, str]:
     """Versions of the libraries that the engine's own distribution names, as far as they are installed."""
+    from importlib import metadata
+
     try:
         lines = metadata.requires(DISTRIBUTION) or []
     except metadata.PackageNotFoundError:
@@ -38,6 +39,8 @@ def _dependencies() -> dict[str, str]:
 
 @lru_cache(maxsize=256)
 def _installed(name: str) -> str:
+    from importlib import metadata
+
     try:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
