@@ -19,6 +19,7 @@ _FREE_CANDIDATES = 30
 _BEFORE_REPEATS = 14
 _TRIALS_PER_KNOB = 6
 _LEAST_SHARE = 0.01
+_SHOWN_SHARE = 0.02
 _REPEATED = 8
 _ROWS_PER_CANDIDATE = 50
 
@@ -94,12 +95,21 @@ class Planner:
         for trial in self.board.running():
             if len(trial.results) == self.board.n_folds or not trial.results:
                 continue
-            reason = self.board.hopeless(trial)
+            reason = "" if self._shown(trial) else self.board.hopeless(trial)
             if not reason and not trial.in_flight and not self._fits(trial):
                 reason = f"no time left for {self.board.n_folds - len(trial.results)} more folds"
             if reason:
                 trial.state, trial.reason = "pruned", reason
                 self.learn(trial)
+
+    def _shown(self, trial: Trial) -> bool:
+        """A family's first trial goes through all folds when that is cheap, so that the leaderboard tells of each."""
+        if self.board.of(trial.family)[0] is not trial:
+            return False
+        if not self.settings.clocked:
+            return True
+        cost = max(result.wall for result in trial.results.values()) * self.board.n_folds / self.settings.slots
+        return cost <= _SHOWN_SHARE * self.settings.seconds
 
     # -- new trials ------------------------------------------------------------------------------------------------
 

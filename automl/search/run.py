@@ -115,9 +115,7 @@ class Run:
         if not self.board.ok():
             raise NothingFitted(self._why_nothing())
         self.emit(PhaseStarted("ensemble", self.clock.left()))
-        self._blend()
-        chosen, pool = self._best or (self._blend(), self._pool())
-        self._combiner = chosen.combiner
+        chosen, pool = self._last_blend()
         learnt = self._refine(chosen)
         plan = replace(deployment(self._worth_keeping(), pool, chosen, self._folds_of), score=learnt.score)
         if self.problem.kind not in ADDITIVE:
@@ -248,12 +246,20 @@ class Run:
             deadline=self._blend_deadline(started),
         )
         self._combiner = chosen.combiner
-        if self._best is None or not chosen.score < self._best[0].score:
+        if chosen.combiner is not None and (self._best is None or chosen.score >= self._best[0].score):
             self._best = chosen, pool
         self._blended_at, self._blended_trials = self.clock.elapsed(), len(self.board.ok())
         if self.settings.clocked:
             self.clock.finishing = max(self.clock.finishing, time.monotonic() - started)
         return chosen
+
+    def _last_blend(self) -> tuple[Blend, list[Trial]]:
+        """The final blend and its pool; an earlier combination that was better when the clock left only a single."""
+        chosen, pool = self._blend(), self._pool()
+        if chosen.combiner is None and self._best is not None and self._best[0].score > chosen.score:
+            chosen, pool = self._best
+            self._combiner = chosen.combiner
+        return chosen, pool
 
     def _blend_deadline(self, started: float) -> float:
         """A blend may take a twentieth of the time limit, and half of the reserve when it is the last."""

@@ -18,19 +18,22 @@ def found(bench: Any) -> Any:
     """A good trial, a failed one, a hopeless one and a baseline."""
 
     def answer(job: Any) -> Any:
-        return {"good": 0.1, "failed": "oom", "hopeless": 9.0, "base": 1.0}[job.candidate.model]
+        if job.candidate.model == "late":
+            return 0.5 if job.candidate.params["level"] == 0.5 else 9.0
+        return {"good": 0.1, "failed": "oom", "base": 1.0}[job.candidate.model]
 
-    families = [bench.family(name, knobs=False) for name in ("good", "failed", "hopeless")]
-    return bench.search([*families, bench.family("base", baseline=True)], answer, n_trials=3)
+    families = [bench.family(name, knobs=False) for name in ("good", "failed")]
+    families += [bench.family("late", starts=1), bench.family("base", baseline=True)]
+    return bench.search(families, answer, n_trials=4)
 
 
 def test_every_trial_and_every_absent_model_has_a_row(found: Any) -> None:
     rows = {row["model"]: row for row in board_rows(found.board.trials, [Skipped("gone", "not installed")], None)}
     assert {name: row["state"] for name, row in rows.items()} == {
-        "good": "ok", "failed": "oom", "hopeless": "pruned", "base": "ok", "gone": "skipped",
+        "good": "ok", "failed": "oom", "late": "ok", "late-2": "pruned", "base": "ok", "gone": "skipped",
     }  # fmt: skip
     assert rows["good"]["score"] == pytest.approx(-0.1)
-    assert rows["hopeless"]["score"] == pytest.approx(-9.0)
+    assert rows["late-2"]["score"] == pytest.approx(-9.0)
     assert rows["failed"]["score"] is None
     assert not rows["failed"]["reason"].startswith("oom: ")
     assert rows["gone"]["reason"] == "not installed"

@@ -37,15 +37,21 @@ def test_the_best_first_fold_goes_deeper_first(bench: Any) -> None:
 
 
 def test_a_hopeless_trial_is_given_up_with_its_reason_and_its_models_dropped(bench: Any) -> None:
-    families = [bench.family("good"), bench.family("bad"), bench.family("base", baseline=True)]
-    found = bench.search(families, wrong_by({"good": 0.1, "bad": 9.0, "base": 1.0}), n_trials=2)
-    bad = found.trial("bad")
+    def answer(job: Any) -> float:
+        if job.candidate.model == "bad":
+            return 0.5 if job.candidate.params["level"] == 0.5 else 9.0
+        return {"good": 0.1, "base": 1.0}[job.candidate.model]
+
+    families = [bench.family("good", knobs=False), bench.family("bad", starts=1), bench.family("base", baseline=True)]
+    found = bench.search(families, answer, n_trials=3)
+    assert found.trial("bad").state == "ok"  # a family's first trial is shown on all folds
+    bad = found.trial("bad-2")
     assert bad.state == "pruned"
     assert len(bad.results) == 1
     assert "worst fold" in bad.reason
     assert "good" in bad.reason
     assert bad in found.dropped
-    assert [e.state for e in found.ends() if e.model == "bad"] == ["pruned"]
+    assert [e.state for e in found.ends() if e.model == "bad-2"] == ["pruned"]
 
 
 def test_a_baseline_is_never_given_up(bench: Any) -> None:
