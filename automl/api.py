@@ -188,13 +188,19 @@ class AutoML(Parameters, Portable):
         for name in ("classes_", "feature_names_in_"):  # of an earlier fit
             vars(self).pop(name, None)
         self._folder, self._run, self._registry = run.folder, run, running.registry
-        self._take(Predictor.open(run.folder.path, running.registry))
+        self._serve(run, running.registry)
         self.findings_ = (*intake.findings, *run.problem.findings)
         self.interrupted_ = running.stopped()
         self.n_features_in_ = intake.schema.n_features_in
         names = _feature_names(data, self.n_features_in_)
         if names is not None:
             self.feature_names_in_ = names
+
+    def _serve(self, run: Run, registry: Registry) -> None:
+        """Answer with what the run committed; until it is saved and loaded, by any model that the run completed."""
+        predictor = Predictor.open(run.folder.path, registry)
+        predictor.admit(run.everyone(), run.folder)
+        self._take(predictor)
 
     def _take(self, predictor: Predictor) -> None:
         self._predictor = predictor
@@ -211,7 +217,8 @@ class AutoML(Parameters, Portable):
 
         Args:
             X: as in `fit`; extra columns are ignored, a missing one raises DataError.
-            model: name on the leaderboard; None for the ensemble.
+            model: name on the leaderboard; None for the ensemble. After `load`, the ensemble's members, the baselines
+                and the best single model.
         """
         return self._ready().predict(X, model)
 
@@ -273,7 +280,7 @@ class AutoML(Parameters, Portable):
                 self._run.refit_all(executor, settings, stopped)
         finally:
             executor.close()
-        self._take(Predictor.open(self._folder.path, self._registry))
+        self._serve(self._run, self._registry)
         return self
 
     # -- keeping ---------------------------------------------------------------------------------------------------

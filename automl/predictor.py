@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ from automl.ensemble import GreedyMean
 from automl.execution.fitted import FittedModel
 from automl.intake import Container, Schema
 from automl.search.deploy import ENSEMBLE, Deployment, Honest, Member, problem_from
-from automl.store import Manifest, load_manifest
+from automl.store import Manifest, RunFolder, load_manifest
 
 
 class Predictor:
@@ -54,6 +54,13 @@ class Predictor:
         self._fitted: dict[str, list[FittedModel]] = {}
         self._combiner: Combiner | None = None
         self._honest: Honest | None = None
+        self._guests: dict[str, Member] = {}
+        self._run_folder: RunFolder | None = None
+
+    def admit(self, members: Sequence[Member], folder: RunFolder) -> None:
+        """Let further models of the run answer by name, as long as its folder is there."""
+        self._guests = {member.name: member for member in members if self.plan.member(member.name) is None}
+        self._run_folder = folder
 
     @classmethod
     def open(cls, path: Path | str, registry: Registry) -> Predictor:
@@ -118,9 +125,14 @@ class Predictor:
             encoders: dict[str, type[EncoderPlugin]] = {
                 name: self._plugin(self.registry.encoders, name) for name in member.encoders
             }
-            folders = [self.manifest.model_folder(member.key, fold) for fold in member.folds]
+            folders = [self._folder_of(member, fold) for fold in member.folds]
             self._fitted[member.name] = [FittedModel.load(folder, model, encoders) for folder in folders]
         return self._fitted[member.name]
+
+    def _folder_of(self, member: Member, fold: int) -> Path:
+        if member.name in self._guests and self._run_folder is not None:
+            return self._run_folder.model_folder(member.key, fold)
+        return self.manifest.model_folder(member.key, fold)
 
     def check_plugins(self) -> None:
         """Raise ArtifactError when the ensemble needs a plugin or a library that is not here. No model is read."""
@@ -134,7 +146,7 @@ class Predictor:
 
     def names(self) -> list[str]:
         """Names that `predict(X, model=…)` takes."""
-        return [ENSEMBLE, *(member.name for member in self.plan.members)]
+        return [ENSEMBLE, *(member.name for member in self.plan.members), *self._guests]
 
     def class_labels(self) -> Any:
         """(K,) labels in the order of the probabilities' columns; None for tasks without probabilities."""
@@ -147,7 +159,7 @@ class Predictor:
         return np.array(labels) if len({type(label) for label in labels}) == 1 else np.array(labels, dtype=object)
 
     def _known(self, name: str) -> Member:
-        member = self.plan.member(name)
+        member = self.plan.member(name) or self._guests.get(name)
         if member is not None:
             return member
         known = self.names()

@@ -18,7 +18,16 @@ from automl.execution.protocol import Executor
 from automl.execution.unit import facts_of
 from automl.search.board import Board
 from automl.search.clock import Clock
-from automl.search.deploy import Deployment, Honest, deployment, problem_state, refit_key, refitted
+from automl.search.deploy import (
+    Deployment,
+    Honest,
+    Member,
+    deployment,
+    member_of,
+    problem_state,
+    refit_key,
+    refitted,
+)
 from automl.search.events import EnsembleImproved, PhaseStarted, RunEvent, RunFinished
 from automl.search.families import Field
 from automl.search.fingerprint import fingerprint
@@ -274,6 +283,10 @@ class Run:
         leaders = {trial.family.name: trial for trial in reversed(ranked)}.values()
         chosen = {trial.number for trial in [*ranked[:_POOL], *leaders]}
         return [trial for trial in ranked if trial.number in chosen]
+
+    def everyone(self) -> list[Member]:
+        """All complete trials whose models are in the run's folder, committed or not."""
+        return [member_of(trial, self._folds_of(trial)) for trial in self.board.ok()]
 
     def _worth_keeping(self) -> list[Trial]:
         """Trials that can answer by name beside the ensemble's: the baselines and the best single one."""

@@ -96,6 +96,12 @@ class RunFolder:
         if before is not None:
             self._forget(before)
 
+    def model_folder(self, key: str, fold: int) -> Path:
+        """Where a kept model lies, committed or not. Raises ArtifactError when it was never written or was dropped."""
+        if fold not in self._models.get(key, {}):
+            raise ArtifactError(f"{self.path} keeps no model {key!r} for fold {fold}")
+        return self.path / self._models[key][fold]
+
     def drop_model(self, key: str) -> None:
         """Remove a member of all folds. What the last commit refers to goes away after the next one."""
         for folder in self._models.pop(key, {}).values():

@@ -67,7 +67,11 @@ def test_everything_but_refit_works_after_load(words: AutoML, saved: Path, frame
     assert loaded.classes_.tolist() == ["no", "yes"]
     assert loaded.score_interval(100) == words.score_interval(100)
     assert loaded.n_features_in_ == 3
-    pd.testing.assert_frame_equal(loaded.leaderboard(new), words.leaderboard(new))
+    pd.testing.assert_frame_equal(loaded.leaderboard(), words.leaderboard())
+    now, before = (m.leaderboard(new).set_index("model")["score_test"] for m in (loaded, words))
+    kept = now.dropna()
+    assert set(kept.index) >= {"ensemble", *(name for name, _ in words.ensemble_)}
+    pd.testing.assert_series_equal(kept, before[kept.index])
     with pytest.raises(ArtifactError, match="no training data"):
         loaded.refit()
 

@@ -173,3 +173,15 @@ def test_weights_change_what_is_learnt(fast: Any) -> None:
     )
     assert by_column.score_ == pytest.approx(model.score_)
     assert by_column.n_features_in_ == 1
+
+
+def test_every_completed_model_answers_by_name_until_it_is_saved(fast: Any, frame: Any, tmp_path: Path) -> None:
+    data = frame()
+    model = AutoML(**fast(n_trials=3, models=["tree-baseline", "extra-trees"])).fit(data, "left")
+    board = model.leaderboard(data)
+    completed = board[board["state"] == "ok"]
+    assert len(completed) > len(model.ensemble_) + 3
+    assert completed["score_test"].notna().all()
+    model.save(tmp_path / "saved")
+    kept = AutoML.load(tmp_path / "saved").leaderboard(data)
+    assert 0 < kept["score_test"].notna().sum() < len(completed)
