@@ -31,7 +31,7 @@ def check_free(path: Path, overwrite: bool) -> bool:
     if not ours:
         raise OptionError(f"{path} holds files that are no run of Cairn; give an empty or new folder")
     if not overwrite:
-        raise OptionError(f"{path} already holds a run; overwrite=True or --overwrite replaces it, or choose another path")
+        raise OptionError(f"{path} already holds a run; overwrite=True or --overwrite replaces it; or choose another")
     return True
 
 
