@@ -97,7 +97,7 @@ class Schema:
         if absent:
             raise DataError(
                 "column-missing",
-                f"feature columns that were there at fit are missing: {len(absent)}",
+                f"the data lacks {len(absent)} of the columns that were there at fit",
                 f"columns {shorten(absent)}",
                 "Give all feature columns; one without any value may hold missing values.",
             )
