@@ -19,7 +19,7 @@ _FREE_CANDIDATES = 30
 _BEFORE_REPEATS = 14
 _TRIALS_PER_KNOB = 6
 _LEAST_SHARE = 0.01
-_SHOWN_SHARE = 0.02
+_SHOWN_SHARE = 0.05
 _REPEATED = 8
 _ROWS_PER_CANDIDATE = 50
 
@@ -108,7 +108,8 @@ class Planner:
             return False
         if not self.settings.clocked:
             return True
-        cost = max(result.wall for result in trial.results.values()) * self.board.n_folds / self.settings.slots
+        rest = self.board.n_folds - len(trial.results)
+        cost = max(result.wall for result in trial.results.values()) * rest / self.settings.slots
         return cost <= _SHOWN_SHARE * self.settings.seconds
 
     # -- new trials ------------------------------------------------------------------------------------------------
