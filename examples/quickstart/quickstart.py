@@ -25,7 +25,7 @@ def main(time_limit: float, output: Path) -> None:
     low, high = model.score_interval(len(new), level=0.9)
     print(f"promised {low:.3f} to {high:.3f} on {len(new)} new customers (90 %); scored {model.score(new):.3f}")
 
-    model.save(output)
+    model.save(output, overwrite=True)
     again = AutoML.load(output)
     same = (again.predict(new) == model.predict(new)).all()
     print(f"saved in {output}; loaded, it predicts {'the same' if same else 'something else'}")
