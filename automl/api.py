@@ -62,6 +62,7 @@ class AutoML(Parameters, Portable):
         classes_: labels in the order of `predict_proba`'s columns (tasks with probabilities only).
         ensemble_: pairs (model name, weight) of what answers.
         score_: the ensemble's honest score, higher is better.
+        metric_: name of the metric that decided; a score is its value, negated where lower is better.
         score_interval_: where the score on as many new rows as were trained on will lie, with 90 % probability.
         findings_: what was noticed in the data.
         interrupted_: did a signal end the run early?
@@ -205,6 +206,7 @@ class AutoML(Parameters, Portable):
     def _take(self, predictor: Predictor) -> None:
         self._predictor = predictor
         self.score_ = predictor.plan.score
+        self.metric_ = predictor.problem.metric
         self.ensemble_ = list(zip(predictor.plan.chosen, predictor.plan.weights, strict=True))
         labels = predictor.class_labels()
         if labels is not None:

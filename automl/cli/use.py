@@ -67,11 +67,12 @@ def evaluate(
     score = float(fitted.score(table))
     low, high = (float(bound) for bound in fitted.score_interval(len(table), level=level))
     if as_json:
-        emit_json({"score": score, "rows": len(table), "level": level, "low": low, "high": high})
+        told = {"metric": fitted.metric_, "score": score, "rows": len(table)}
+        emit_json({**told, "level": level, "low": low, "high": high})
         return
     verdict = "kept" if low <= score <= high else "above: easier rows, or rows it learnt from"
     verdict = "below: this data differs from what the model learnt from" if score < low else verdict
-    show(f"score {figure(score)} on {len(table)} rows (higher is better)")
+    show(f"score {figure(score)} on {len(table)} rows ({fitted.metric_}; higher is better, so errors are negative)")
     show(f"promised {figure(low)} to {figure(high)} ({level:.0%}): {verdict}")
 
 
