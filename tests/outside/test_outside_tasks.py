@@ -95,9 +95,10 @@ def test_under_a_time_limit_too_the_members_learn_from_all_rows_in_the_end() -> 
     assert all(member is not None and member.folds == (-1,) for member in answering)
 
 
-def test_the_engine_runs_outside_tasks_on_ray(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["recommendation", "detection", "translation"])
+def test_the_engine_runs_outside_tasks_on_ray(name: str, tmp_path: Path) -> None:
     pytest.importorskip("ray", reason="the ray extra is not installed")
-    task, engine = fitted("detection", "ray")
+    task, engine = fitted(name, "ray")
     assert set(engine.leaderboard()["state"]) == {"ok"}
     engine.save(tmp_path / "model")
     answers = as_plain(AutoML.load(tmp_path / "model").predict(new_data(task)))
