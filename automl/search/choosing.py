@@ -117,11 +117,3 @@ def define(
         raise PluginError(f"task {task.name!r} failed while reading the data: {error!r}") from error
     chosen = task.metric(problem, metric)
     return with_metric(problem, chosen), chosen
-
-
-def installed_task(registry: Registry, name: str) -> TaskPlugin:
-    """The task of a saved model. Raises PluginError."""
-    try:
-        return _named(registry, name)
-    except OptionError as error:
-        raise PluginError(str(error)) from error

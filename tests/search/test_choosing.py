@@ -9,7 +9,7 @@ import pytest
 
 from automl.contract import Column, DataError, OptionError, PluginError, Table
 from automl.discovery import Registry
-from automl.search.choosing import choose_task, define, installed_task, task_settings
+from automl.search.choosing import choose_task, define, task_settings
 from automl.search.settings import Settings
 
 
@@ -131,9 +131,3 @@ def test_a_metric_may_be_a_function(registry: Registry) -> None:
     task = choose_task(registry, "regression", table(0), {"target": "f1"})
     problem, metric = define(task, table(0), {"target": "f1"}, {}, mine)
     assert (problem.metric, metric.name) == ("function mine", "function mine")
-
-
-def test_a_saved_task_is_found_by_name(registry: Registry) -> None:
-    assert installed_task(registry, "binary").name == "binary"
-    with pytest.raises(Exception, match="'gone' is not installed"):
-        installed_task(registry, "gone")
