@@ -20,6 +20,7 @@ from automl.contract.persist import read_state, write_state
 from automl.contract.plugin import Plugin
 from automl.contract.predictions import ADDITIVE, ArrayPredictions, Predictions, widen
 from automl.contract.problem import Batch, Finding, Fold, FoldPlan, Problem, Request, Truth
+from automl.contract.readable import Feature, Formula, Levels, Line, Reading, Steps, Tree
 from automl.contract.space import Choice, Float, Int, Knob, Params, SearchSpace, Start
 from automl.contract.table import KINDS, Column, Kind, Table
 from automl.contract.task import Example, TaskPlugin, role_column, with_metric
@@ -44,6 +45,7 @@ __all__ = [
     "Example",
     "ExecutionError",
     "Facts",
+    "Feature",
     "Finding",
     "FitContext",
     "FitInfo",
@@ -51,10 +53,13 @@ __all__ = [
     "FloatArray",
     "Fold",
     "FoldPlan",
+    "Formula",
     "Int",
     "IntArray",
     "Kind",
     "Knob",
+    "Levels",
+    "Line",
     "Matrix",
     "Metric",
     "ModelPlugin",
@@ -65,13 +70,16 @@ __all__ = [
     "PluginError",
     "Predictions",
     "Problem",
+    "Reading",
     "Request",
     "Resources",
     "SearchSpace",
     "SpaceError",
     "Start",
+    "Steps",
     "Table",
     "TaskPlugin",
+    "Tree",
     "Truth",
     "WeightedCombiner",
     "read_state",

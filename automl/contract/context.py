@@ -38,6 +38,7 @@ class Facts:
         n_categories: how many of these are categories.
         n_outputs: K.
         kinds: column kind -> number of columns.
+        learnt: what the task learnt (`Problem.facts`).
     """
 
     task: str
@@ -47,6 +48,7 @@ class Facts:
     n_categories: int
     n_outputs: int
     kinds: Mapping[str, int] = field(default_factory=dict)
+    learnt: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
 
 def _never(step: int, value: float) -> bool:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from automl.contract.arrays import AnyArray
 from automl.contract.context import FitContext
 from automl.contract.plugin import Plugin
+from automl.contract.readable import Feature
 from automl.contract.table import Column, Table
 
 
@@ -22,6 +24,9 @@ class EncoderPlugin(Plugin, ABC):
         stateless: `transform` needs no fit, so results are shared between folds.
         uses_target: `fit_transform` looks at y; what it returns for the training rows must then be out-of-fold.
         missing: its output may contain NaN.
+        adds_to: makes it a feature block: the views whose models may be given its output beside their other columns.
+            A block reads every column it accepts, also those that others read; it is in no chain by default, and is
+            used by the candidates that name it. The engine tries blocks by `priority`, and keeps those that help.
     """
 
     kinds: ClassVar[tuple[str, ...]] = ()
@@ -30,11 +35,17 @@ class EncoderPlugin(Plugin, ABC):
     stateless: ClassVar[bool] = False
     uses_target: ClassVar[bool] = False
     missing: ClassVar[bool] = False
+    adds_to: ClassVar[tuple[str, ...]] = ()
 
     @classmethod
     def accepts(cls, column: Column, params: dict[str, Any]) -> bool:
         """Does it want this column? Each column goes to the first encoder of a chain that accepts it."""
         return column.kind in cls.kinds
+
+    @classmethod
+    def can_add(cls, columns: Sequence[Column], params: dict[str, Any]) -> bool:
+        """Could it add something to a table of these columns? Asked of feature blocks, before any fit."""
+        return any(cls.accepts(column, params) for column in columns)
 
     @abstractmethod
     def fit_transform(self, columns: Table, y: AnyArray | None, ctx: FitContext) -> Any:
@@ -46,3 +57,10 @@ class EncoderPlugin(Plugin, ABC):
     @abstractmethod
     def transform(self, columns: Table) -> Any:
         """(n_rows, d) float32 for other rows; the number and order of columns is that of `fit_transform`."""
+
+    def describe(self, columns: Table) -> Sequence[Feature] | None:
+        """Each column of the output as a function of one column of the input; None when that cannot be said.
+
+        `columns` has the input's columns as `transform` gets them, without rows.
+        """
+        return None

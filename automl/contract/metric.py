@@ -67,8 +67,9 @@ class CombineContext:
         seed: for everything random.
         deadline: monotonic time to be done by, with what has been learnt until then; infinite when nothing may depend
             on the clock. `Combiner.fit` runs in the caller's own process, so that nothing else can end it.
-        costs: seconds per one-unit prediction of each member; NaN where unknown, empty when none is known.
-        budget: seconds that the members with a share above 0 may cost together. A combiner that goes beyond it does
+        costs: what each member takes of the time and space that there is for predicting; NaN where unknown, empty when
+            none is known.
+        budget: how much the members with a share above 0 may take together. A combiner that goes beyond it does
             not ship.
         families: one name per member, so that a choice can keep several families; empty when unknown.
         calls: about how many metric calls may be made; None leaves it to the combiner.
@@ -101,15 +102,26 @@ class CombineContext:
 
 
 class Combiner(ABC):
-    """Several models' predictions become one. Ships only when its cross-fitted gain over the best single is real.
+    """Several models' predictions become one. Ships when its cross-fitted score beats what would answer without it.
 
     The engine makes it without arguments, once per fit.
 
-    Attributes:
+    A combiner of the second layer improves on the first: its first member is the answer of the combiner that would
+    ship without it (or of the best single member), and those that this answer is made of follow.
+
+    Class attributes:
         name: for the leaderboard.
+        layer: 1 or 2.
+        margin: how many standard errors its cross-fitted score must be better by; below 0, how many it may be worse.
+        least_units: below so many units it is not tried.
+        needs_features: `Request.X` is then the table of the features, in `fit` as in `apply`; only on tables.
     """
 
     name: ClassVar[str] = ""
+    layer: ClassVar[int] = 1
+    margin: ClassVar[float] = 0.0
+    least_units: ClassVar[int] = 0
+    needs_features: ClassVar[bool] = False
 
     @abstractmethod
     def fit(

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, Self
 
 from automl.contract.arrays import AnyArray
 from automl.contract.context import Estimate, Facts, FitContext, FitInfo, Resources
+from automl.contract.errors import PluginError
 from automl.contract.plugin import Plugin
 from automl.contract.predictions import Predictions
 from automl.contract.problem import Batch, Request
+from automl.contract.readable import Feature, Reading
 
 
 class ModelPlugin(Plugin, ABC):
@@ -29,6 +31,8 @@ class ModelPlugin(Plugin, ABC):
         baseline: True for simple models that run first.
         family: groups models on the leaderboard; the name by default.
         truncatable: the fit watches ``ctx.time_left()`` and returns early with what it has.
+        readable: a fitted one can be put in words, by `describe`.
+        on_request: it takes part only where ``models`` names it, or where only readable models are wanted.
     """
 
     produces: ClassVar[str | tuple[str, ...]] = ()
@@ -41,6 +45,8 @@ class ModelPlugin(Plugin, ABC):
     baseline: ClassVar[bool] = False
     family: ClassVar[str] = ""
     truncatable: ClassVar[bool] = False
+    readable: ClassVar[bool] = False
+    on_request: ClassVar[bool] = False
 
     @abstractmethod
     def fit(self, train: Batch, valid: Batch | None, ctx: FitContext) -> FitInfo | None:
@@ -57,6 +63,25 @@ class ModelPlugin(Plugin, ABC):
         class_proba: (n_units, n_outputs) probabilities in code order (`widen` helps). real: (n_units,) or
         (n_units, n_outputs). Other kinds: the task's own container. Shape and finiteness are checked by the engine.
         """
+
+    @classmethod
+    def together(
+        cls, models: Sequence[Self], threads: int = 1
+    ) -> Callable[[Request], Sequence[Predictions | AnyArray] | AnyArray]:
+        """What predicts with several fitted models that see the same X: for a request, what `predict` of each gives.
+
+        A saved model asks its fold models through this. Override it where one call of a library, or one preparation of
+        X, can serve all of them; an array with one entry per model in front is as good as a list. `threads` are those
+        that one call may use when there are many units.
+        """
+        return lambda request: [model.predict(request) for model in models]
+
+    def describe(self, features: Sequence[Feature]) -> Reading:
+        """What was learnt, in terms of the caller's columns. Called only where `readable` is True.
+
+        `features` has one entry per column of X, in order.
+        """
+        raise PluginError(f"model {self.name!r} says that it is readable, and does not describe itself")
 
     @classmethod
     def resources(cls, facts: Facts, params: Mapping[str, Any]) -> Sequence[Resources]:

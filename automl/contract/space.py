@@ -21,6 +21,7 @@ class Float:
     log: bool = False
     step: float | None = None
     when: Mapping[str, Any] = field(default_factory=dict)
+    regime: Mapping[str, Any] = field(default_factory=dict)
 
     def holds(self, value: Any) -> bool:
         """Is the value a legal setting?"""
@@ -43,6 +44,7 @@ class Int:
     log: bool = False
     step: int = 1
     when: Mapping[str, Any] = field(default_factory=dict)
+    regime: Mapping[str, Any] = field(default_factory=dict)
 
     def holds(self, value: Any) -> bool:
         """Is the value a legal setting?"""
@@ -56,6 +58,7 @@ class Choice:
 
     options: tuple[Any, ...]
     when: Mapping[str, Any] = field(default_factory=dict)
+    regime: Mapping[str, Any] = field(default_factory=dict)
 
     def holds(self, value: Any) -> bool:
         """Is the value a legal setting?"""
@@ -72,7 +75,9 @@ class Start:
     Attributes:
         id: short name, unique in its space.
         params: settings that differ from the default.
-        regime: where it applies: ``rows = [low, high]``, ``tasks = [names]``; empty applies everywhere.
+        regime: where it applies: ``rows = [low, high]``, ``tasks = [names]``, and ``facts = {name = [low, high]}`` for
+            numbers that the task learnt (`Problem.facts`) and for ``seconds``, the time limit (60 when trials are
+            counted); empty applies everywhere.
         source: where the numbers come from.
     """
 
@@ -81,17 +86,21 @@ class Start:
     regime: Mapping[str, Any] = field(default_factory=dict)
     source: str = ""
 
-    def applies(self, n_rows: int, task: str) -> bool:
-        """Does this point belong to a problem of `n_rows` training rows and this task?"""
-        low, high = self.regime.get("rows", (0, math.inf))
-        return low <= n_rows <= high and task in self.regime.get("tasks", (task,))
+    def applies(self, n_rows: int, task: str, facts: Mapping[str, Any] | None = None) -> bool:
+        """Does this point belong to a problem of `n_rows` training rows, this task and these facts?"""
+        return suits(self.regime, n_rows, task, facts)
+
+    def fault(self) -> str:
+        """What is wrong with the regime, or ""."""
+        return regime_fault(self.regime)
 
 
 @dataclass(frozen=True)
 class SearchSpace:
     """Knobs, the default point, what the default is for some tasks, and the portfolio.
 
-    A knob with ``when={"other": value}`` (or a tuple of values) exists only where the other knob has that value.
+    A knob with ``when={"other": value}`` (or a tuple of values) exists only where the other knob has that value, and
+    one with a `regime` (see `Start`) only for problems that it suits.
     """
 
     knobs: Mapping[str, Knob] = field(default_factory=dict)
@@ -114,14 +123,28 @@ class SearchSpace:
         """The full settings: the default for this task, updated by `params`."""
         return {**self.default, **self.default_for.get(task, {}), **(params or {})}
 
-    def portfolio(self, task: str, n_rows: int) -> list[Params]:
-        """Default first, then the start points that apply, in file order, without repeats."""
+    def portfolio(self, task: str, n_rows: int, facts: Mapping[str, Any] | None = None) -> list[Params]:
+        """Default first, then the start points that apply, in file order, without repeats.
+
+        facts: what the task learnt (`Problem.facts`).
+        """
         points = [self.point(task)]
         for start in self.starts:
             point = self.point(task, start.params)
-            if start.applies(n_rows, task) and point not in points:
+            if start.applies(n_rows, task, facts) and point not in points:
                 points.append(point)
         return points
+
+    def suited(self, task: str, n_rows: int, facts: Mapping[str, Any] | None = None) -> SearchSpace:
+        """The space for one problem: without knobs that its regime rules out, and start points that set them."""
+        gone = {name for name, knob in self.knobs.items() if not suits(knob.regime, n_rows, task, facts)}
+        starts = tuple(s for s in self.starts if s.applies(n_rows, task, facts) and not gone & set(s.params))
+
+        def left(values: Mapping[str, Any]) -> dict[str, Any]:
+            return {name: value for name, value in values.items() if name not in gone}
+
+        default_for = {name: left(values) for name, values in self.default_for.items()}
+        return SearchSpace(left(self.knobs), left(self.default), default_for, starts)
 
     def active(self, name: str, params: Mapping[str, Any]) -> bool:
         """Does this knob exist, given the other settings?"""
@@ -130,6 +153,37 @@ class SearchSpace:
             if params.get(other) not in options:
                 return False
         return True
+
+
+def suits(regime: Mapping[str, Any], n_rows: int, task: str, facts: Mapping[str, Any] | None = None) -> bool:
+    """Does the regime hold for these rows, this task and these facts? A fact that is not there is in no range."""
+    low, high = regime.get("rows", (0, math.inf))
+    if not low <= n_rows <= high or task not in regime.get("tasks", (task,)):
+        return False
+    known = facts or {}
+    return all(name in known and low <= known[name] <= high for name, (low, high) in regime.get("facts", {}).items())
+
+
+def regime_fault(regime: Any) -> str:
+    """What is wrong with a regime, or ""."""
+    if not isinstance(regime, Mapping) or set(regime) - {"rows", "tasks", "facts"}:
+        return f"regime is {regime!r}; it may say rows, tasks and facts"
+    tasks, facts = regime.get("tasks", ()), regime.get("facts", {})
+    if not isinstance(tasks, list | tuple):
+        return f"tasks is {tasks!r}, not a list of names"
+    if not isinstance(facts, Mapping):
+        return f"facts is {facts!r}, not a table of ranges such as {{ low = [0, 10] }}"
+    for name, bounds in {"rows": regime.get("rows", (0, 1)), **facts}.items():
+        if not _is_range(bounds):
+            return f"{name} is {bounds!r}, not [low, high]"
+    return ""
+
+
+def _is_range(bounds: Any) -> bool:
+    """Two numbers in order?"""
+    if not isinstance(bounds, list | tuple) or len(bounds) != 2:
+        return False
+    return all(isinstance(b, int | float) and not isinstance(b, bool) for b in bounds) and bool(bounds[0] < bounds[1])
 
 
 def _check_knob(name: str, knob: Knob, knobs: Mapping[str, Knob]) -> None:
@@ -144,6 +198,8 @@ def _check_knob(name: str, knob: Knob, knobs: Mapping[str, Knob]) -> None:
         raise SpaceError(f"knob {name!r} has step {knob.step}; it must be above 0")
     elif knob.log and knob.step != (None if isinstance(knob, Float) else 1):
         raise SpaceError(f"knob {name!r} is logarithmic and has step {knob.step}; it can have only one of the two")
+    if fault := regime_fault(knob.regime):
+        raise SpaceError(f"knob {name!r}: {fault}")
     unknown = set(knob.when) - set(knobs)
     if unknown:
         raise SpaceError(f"knob {name!r} depends on {sorted(unknown)}, which are no knobs of this space")

@@ -11,15 +11,17 @@ object      object (n,), anything                    None   (only in a column wh
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
 
-from automl.contract.arrays import AnyArray, Matrix
+from automl.contract.arrays import AnyArray, FloatArray, IntArray, Matrix
 
 Kind = Literal["numeric", "category", "datetime", "text", "image", "object"]
+_DERIVED = "_derived"
 KINDS: tuple[Kind, ...] = ("numeric", "category", "datetime", "text", "image", "object")
 
 
@@ -51,9 +53,26 @@ class Column:
     def __len__(self) -> int:
         return len(self.values)
 
+    def over(self, values: AnyArray) -> Column:
+        """The same column with other values."""
+        if values.flags.writeable:
+            values = values.view()
+            values.flags.writeable = False
+        other = object.__new__(type(self))
+        vars(other).update(vars(self), values=values)
+        vars(other).pop(_DERIVED, None)
+        return other
+
+    def derived(self, name: str, make: Callable[[Column], Any]) -> Any:
+        """What `make` makes of this column: made once, and kept with it under this name. Not to be changed."""
+        return _derived(self, name, make)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != _DERIVED}
+
     def take(self, rows: AnyArray) -> Column:
         """The same column over some rows, in the order given."""
-        return replace(self, values=self.values[rows])
+        return self.over(self.values[rows])
 
     def missing(self) -> AnyArray:
         """(n_rows,) booleans: True where the value is missing."""
@@ -89,10 +108,38 @@ class Table:
 
     def __getitem__(self, name: str) -> Column:
         """The column with this internal name. Raises KeyError."""
-        for column in self.columns:
-            if column.name == name:
-                return column
-        raise KeyError(f"no column {name!r} in this table; it has {self.names[:10]}")
+        try:
+            return self._by_name[name]
+        except KeyError:
+            raise KeyError(f"no column {name!r} in this table; it has {self.names[:10]}") from None
+
+    @cached_property
+    def _by_name(self) -> dict[str, Column]:
+        return {column.name: column for column in self.columns}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"columns": self.columns, "n_rows": self.n_rows}
+
+    def derived(self, name: str, make: Callable[[Table], Any]) -> Any:
+        """What `make` makes of this table: made once, and kept with it under this name. Not to be changed."""
+        return _derived(self, name, make)
+
+    @cached_property
+    def floats(self) -> FloatArray:
+        """(n_rows, n_columns) float64 of a table of numbers and dates; read-only, and made once."""
+        return self._side_by_side(np.float64)
+
+    @cached_property
+    def codes(self) -> IntArray:
+        """(n_rows, n_columns) int64 of a table of categories; read-only, and made once."""
+        return self._side_by_side(np.int64)
+
+    def _side_by_side(self, dtype: Any) -> AnyArray:
+        out = np.empty((self.n_rows, len(self.columns)), dtype=dtype)
+        for position, column in enumerate(self.columns):
+            out[:, position] = column.values
+        out.flags.writeable = False
+        return out
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -131,10 +178,18 @@ class Table:
             if column.kind not in ("numeric", "category", "datetime"):
                 raise TypeError(f"column {column.label!r} is {column.kind}, which is no number, category or date")
             out[:, position] = column.values
-            if column.kind == "category":
-                out[column.values < 0, position] = np.nan
+        if categories := list(self.categorical()):
+            codes = out[:, categories]
+            out[:, categories] = np.where(codes < 0, np.nan, codes)
         return out
 
     def categorical(self) -> tuple[int, ...]:
         """Positions of the category columns."""
         return tuple(i for i, column in enumerate(self.columns) if column.kind == "category")
+
+
+def _derived(of: Any, name: str, make: Callable[[Any], Any]) -> Any:
+    kept = vars(of).setdefault(_DERIVED, {})
+    if name not in kept:
+        kept[name] = make(of)
+    return kept[name]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -135,8 +136,15 @@ class TaskPlugin(ABC):
         raise OptionError(f"metric={wanted!r} is no metric of task {self.name!r}; choose one of {sorted(known)}")
 
     def combiners(self, problem: Problem) -> Sequence[type[Combiner]]:
-        """Its own combiners. None leaves additive kinds to the engine's combiner and others to the best single."""
+        """Its own combiners. Where predictions can be averaged they are tried beside the engine's own means.
+
+        Without any, other kinds are left to the best single model.
+        """
         return ()
+
+    def bounds(self, problem: Problem) -> tuple[float, float]:
+        """What numbers of kind ``real`` are cut to, (low, high); infinite where no number is out of the question."""
+        return -math.inf, math.inf
 
     def refine(
         self, problem: Problem, predictions: Sequence[Predictions], truths: Sequence[Truth | None], metric: Metric

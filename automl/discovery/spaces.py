@@ -59,21 +59,21 @@ def parse_space(text: str, source: str = "space file") -> SearchSpace:
 
 def _knob(name: str, entry: Mapping[str, Any], source: str) -> Knob:
     """One table as a knob."""
-    known = {"kind", "low", "high", "log", "step", "options", "default", "default_for", "when"}
+    known = {"kind", "low", "high", "log", "step", "options", "default", "default_for", "when", "regime"}
     unknown = set(entry) - known
     if unknown or "default" not in entry:
         problem = f"unknown keys {sorted(unknown)}" if unknown else "no default"
         raise SpaceError(f"{source}: [{name}] has {problem}; a knob takes {sorted(known)}")
     when = {other: tuple(v) if isinstance(v, list) else v for other, v in entry.get("when", {}).items()}
-    kind = entry.get("kind")
+    kind, regime = entry.get("kind"), entry.get("regime", {})
     _check_types(name, entry, source)
     try:
         if kind == "float":
-            return Float(entry["low"], entry["high"], entry.get("log", False), entry.get("step"), when)
+            return Float(entry["low"], entry["high"], entry.get("log", False), entry.get("step"), when, regime)
         if kind == "int":
-            return Int(entry["low"], entry["high"], entry.get("log", False), entry.get("step", 1), when)
+            return Int(entry["low"], entry["high"], entry.get("log", False), entry.get("step", 1), when, regime)
         if kind == "choice":
-            return Choice(tuple(entry["options"]), when)
+            return Choice(tuple(entry["options"]), when, regime)
     except KeyError as error:
         raise SpaceError(f"{source}: [{name}] of kind {kind!r} lacks {error.args[0]!r}") from error
     raise SpaceError(f"{source}: [{name}] has kind {kind!r}; choose float, int or choice")
@@ -95,7 +95,7 @@ def _check_types(name: str, entry: Mapping[str, Any], source: str) -> None:
 
 
 def _start(entry: Mapping[str, Any], knobs: Mapping[str, Knob], source: str) -> Start:
-    """One [[start]] table as a start point; its settings must be knobs and inside their ranges."""
+    """One [[start]] table as a start point; its settings must be knobs and inside their ranges, its regime sensible."""
     params = entry.get("params", {})
     for name, value in params.items():
         if name not in knobs:
@@ -104,4 +104,7 @@ def _start(entry: Mapping[str, Any], knobs: Mapping[str, Knob], source: str) -> 
             )
         if not knobs[name].holds(value):
             raise SpaceError(f"{source}: start {entry.get('id')!r} sets {name} = {value!r}, outside {knobs[name]}")
-    return Start(entry.get("id", ""), params, entry.get("regime", {}), entry.get("source", ""))
+    start = Start(entry.get("id", ""), params, entry.get("regime", {}), entry.get("source", ""))
+    if fault := start.fault():
+        raise SpaceError(f"{source}: start {start.id!r}: {fault}")
+    return start

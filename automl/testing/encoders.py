@@ -13,6 +13,7 @@ import numpy as np
 
 from automl.contract import KINDS, AnyArray, Column, EncoderPlugin, Facts, FitContext, Table
 from automl.discovery import Registry, missing_requirement
+from automl.execution.views import TABULAR
 from automl.testing.checks import Check, Kit, require, run_all
 from automl.testing.compare import fingerprint
 from automl.testing.plugins import (
@@ -67,22 +68,26 @@ class EncoderScene:
 
 
 def columns_for(encoder: type[EncoderPlugin], n: int, seed: int) -> Table:
-    """Generated columns (n rows) of the kinds it accepts; pictures and objects cannot be made up and are left out."""
+    """Generated columns (n rows) of the kinds it accepts."""
+    params = encoder().params
+    return Table(tuple(column for column in columns_of_all_kinds(n, seed) if encoder.accepts(column, params)), n)
+
+
+def columns_of_all_kinds(n: int, seed: int) -> tuple[Column, ...]:
+    """Generated columns (n rows); pictures and objects cannot be made up and are left out."""
     rng = np.random.default_rng(seed)
     numbers = np.where(rng.random(n) < 0.1, np.nan, rng.normal(5.0, 2.0, n))
     days = np.where(rng.random(n) < 0.1, np.nan, 1.6e9 + rng.integers(0, 1000, n) * 86400.0)
     codes = np.where(rng.random(n) < 0.1, -1, rng.integers(0, 5, n)).astype(np.int32)
     texts = np.empty(n, dtype=object)
     texts[:] = [" ".join(rng.choice(WORDS, 6)) if rng.random() > 0.1 else None for _ in range(n)]
-    made = (
+    return (
         Column("f0", "number", "numeric", numbers, origin="float64"),
         Column("f1", "constant", "numeric", np.full(n, 3.0), origin="float64"),
         Column("f2", "level", "category", codes, ("a", "b", "c", "d", "e"), "str"),
         Column("f3", "day", "datetime", days, origin="datetime64"),
         Column("f4", "remark", "text", texts, origin="str"),
     )
-    params = encoder().params
-    return Table(tuple(column for column in made if encoder.accepts(column, params)), n)
 
 
 def dense(block: Any) -> AnyArray:
@@ -115,7 +120,8 @@ def check_the_constructor_only_stores(scene: EncoderScene) -> None:
 def check_what_it_declares_makes_sense(scene: EncoderScene) -> None:
     """Kinds are known ones, at least one; flags are of the right types; its libraries are there."""
     flags = dict.fromkeys(("stateless", "uses_target", "missing"), bool)
-    require_declarations(scene.encoder, {**flags, "kinds": tuple, "default_for": tuple, "priority": int})
+    others = {"kinds": tuple, "default_for": tuple, "adds_to": tuple, "priority": int}
+    require_declarations(scene.encoder, {**flags, **others})
     require_trusted_types_of_its_own(scene.encoder)
     strange = set(scene.encoder.kinds) - set(KINDS)
     require(not strange, f"kinds names {sorted(strange)}; a column is one of {KINDS}")
@@ -231,6 +237,37 @@ def check_training_rows_do_not_see_their_own_target(scene: EncoderScene) -> None
             )
 
 
+def check_a_feature_block_says_to_what_it_adds(scene: EncoderScene) -> None:
+    """It adds to known views, to a table that has columns for it and to no other, and is no default."""
+    block, params = scene.encoder, scene.encoder().params
+    strange = set(block.adds_to) - set(TABULAR)
+    require(not strange, f"adds_to names {sorted(strange)}; a view of columns is one of {TABULAR}")
+    require(not block.default_for, "a feature block is used where it helps; leave default_for empty")
+    require(not block.can_add([], params), "can_add says that it could add to a table without columns")
+    for column in columns_of_all_kinds(ROWS, seed=1):
+        wanted = block.accepts(column, params)
+        require(
+            wanted or not block.can_add([column], params), f"can_add says yes to a {column.kind} it does not accept"
+        )
+
+
+def check_what_it_describes_is_what_it_returns(scene: EncoderScene) -> None:
+    """`describe` has a feature per output column, of an input column, and those that can be worked out are right."""
+    encoder, known = scene.fitted[0], {column.label: column for column in scene.other}
+    told = encoder.describe(scene.other.take(np.zeros(0, dtype=np.int64)))
+    if told is None:
+        return
+    block = dense(encoder.transform(scene.other))
+    require(len(told) == block.shape[1], f"describe() tells of {len(told)} columns, transform() gives {block.shape[1]}")
+    for position, feature in enumerate(told):
+        if feature.column not in known or (
+            feature.kind == "number" and (feature.part or known[feature.column].kind != "numeric")
+        ):
+            continue
+        what = f"column {position}, described as {feature.kind} of {feature.column!r},"
+        require_same_matrix(feature.of(known[feature.column]), block[:, position], what)
+
+
 def check_it_needs_no_fit_if_it_says_stateless(scene: EncoderScene) -> None:
     """A fresh encoder transforms as a fitted one does."""
     fresh = dense(scene.encoder().transform(scene.train))
@@ -266,6 +303,8 @@ ENCODER_CHECKS: tuple[Check, ...] = tuple(
         (check_inputs_and_parameters_are_left_alone, _has_columns),
         (check_the_target_is_used_only_if_it_says_so, lambda s: _has_columns(s) and not s.encoder.uses_target),
         (check_training_rows_do_not_see_their_own_target, _leaks_could_happen),
+        (check_what_it_describes_is_what_it_returns, _has_columns),
+        (check_a_feature_block_says_to_what_it_adds, lambda s: bool(s.encoder.adds_to)),
         (check_it_needs_no_fit_if_it_says_stateless, lambda s: _has_columns(s) and s.encoder.stateless),
     )
 )

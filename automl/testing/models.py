@@ -58,7 +58,8 @@ def check_the_constructor_only_stores(model: type[ModelPlugin]) -> None:
 
 def check_what_it_declares_makes_sense(model: type[ModelPlugin]) -> None:
     """Kinds, view and flags are of the right types."""
-    flags = dict.fromkeys(("handles_missing", "handles_weight", "sparse", "baseline", "truncatable"), bool)
+    names = ("handles_missing", "handles_weight", "sparse", "baseline", "truncatable", "readable", "on_request")
+    flags = dict.fromkeys(names, bool)
     require_declarations(model, {**flags, "view": str, "kinds": tuple, "encoders": tuple, "produces": (str, tuple)})
     require(model.kinds_produced() and all(model.kinds_produced()), "it does not say what it produces")
     require_trusted_types_of_its_own(model)
@@ -128,9 +129,11 @@ MODEL_CHECKS: tuple[Check, ...] = (
     _of_scene(predicting.check_predictions_are_what_the_task_means),
     _of_scene(predicting.check_units_are_predicted_independently),
     _of_scene(predicting.check_the_order_of_units_is_irrelevant),
+    _of_scene(predicting.check_models_asked_together_answer_as_each_alone),
     _of_scene(predicting.check_it_survives_missing_values_and_unseen_categories, _is_tabular),
     _of_scene(predicting.check_it_is_the_same_after_save_and_load),
     _of_scene(predicting.check_it_saves_no_code),
+    _of_scene(predicting.check_it_describes_itself_if_it_says_so, lambda model: model.readable),
     _of_scene(fitting.check_the_same_seed_gives_the_same_model, lambda model: model.deterministic),
     _of_scene(fitting.check_inputs_are_left_alone),
     _of_scene(fitting.check_read_only_inputs_are_enough),

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from automl.contract import Column, Predictions, Table
+from automl.contract import Column, Formula, Predictions, Table, Tree
 from automl.testing.checks import require
 from automl.testing.plugins import require_no_code
 from automl.testing.scene import Scene
@@ -53,6 +53,17 @@ def check_the_order_of_units_is_irrelevant(scene: Scene) -> None:
     require_same(together, scene.predict(model, scene.request()), "after asking again")
 
 
+def check_models_asked_together_answer_as_each_alone(scene: Scene) -> None:
+    """`together` gives what `predict` of each model gives, for several units and for one."""
+    models = [scene.fitted[0], scene.fit(ctx=scene.context(seed=8))[0]]
+    together = scene.model.together(models)
+    for request in (scene.request(), scene.request().take(np.arange(1))):
+        answers = together(request)
+        require(len(answers) == len(models), f"together() gave {len(answers)} answers for {len(models)} models")
+        for model, answer in zip(models, answers, strict=True):
+            require_same(scene.predict(model, request), scene.checked(answer, request), "asked together and alone")
+
+
 def check_it_survives_missing_values_and_unseen_categories(scene: Scene) -> None:
     """Rows in which every value is missing or a category never seen are still predicted."""
     rows = scene.stage.table.take(scene.valid)
@@ -67,6 +78,24 @@ def _emptied(column: Column) -> Column:
     elif column.kind in ("text", "image", "object"):
         values = np.full(len(column), None, dtype=object)
     return replace(column, values=values)
+
+
+def check_it_describes_itself_if_it_says_so(scene: Scene) -> None:
+    """`describe` speaks of the features it is given, in finite figures."""
+    features = [] if scene.view is None else scene.view.describe(scene.stage.table.select(scene.problem.features))
+    reading = scene.fitted[0].describe(features)
+    require(isinstance(reading, Formula | Tree), f"describe() gives a {type(reading).__name__}, no Formula and no Tree")
+    if isinstance(reading, Tree):
+        leaves = reading.feature < 0
+        asked = reading.feature[~leaves]
+        require((asked < len(features)).all(), f"a node asks about one of {len(features)} features that is not there")
+        require(np.isfinite(reading.answers[leaves]).all(), "a leaf has no finite answer")
+        return
+    columns = {feature.column for feature in features}
+    require(all(t.column in columns for t in reading.terms), "a term speaks of a column that no feature comes from")
+    require(
+        np.isfinite(reading.base).all() and all(np.isfinite(t.size()) for t in reading.terms), "a term is not finite"
+    )
 
 
 def check_it_is_the_same_after_save_and_load(scene: Scene) -> None:

@@ -31,6 +31,7 @@ from automl.contract import (
 )
 from automl.discovery import Registry, missing_requirement
 from automl.discovery.spaces import space_of
+from automl.execution.checks import checked
 from automl.execution.fitted import FittedModel
 from automl.execution.unit import facts_of
 from automl.execution.views import TABULAR, View
@@ -146,6 +147,10 @@ class Scene:
         predictions = FittedModel(model, self.view).answer(self.problem, request)
         self.stage.task.check(self.problem, predictions, request)
         return predictions
+
+    def checked(self, answer: Any, request: Request) -> Predictions:
+        """What a model gave, as predictions. Raises PluginError."""
+        return checked(answer, self.problem.kind, len(request), self.problem.n_outputs, self.model.name)
 
 
 def part(batch: Batch, positions: AnyArray) -> Batch:

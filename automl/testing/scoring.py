@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -93,8 +94,11 @@ def check_its_combiners_keep_their_contract(scene: Scene) -> None:
     members = [predictions, scene.predict(other)]
     metric = scene.stage.task.metric(scene.problem, "auto")
     for combiner_class in scene.stage.task.combiners(scene.problem):
-        combiner = combiner_class().fit([[m] for m in members], [truth], [request], CombineContext(metric))
-        _check_combiner(combiner, members, request, scene)
+        shown = request
+        if combiner_class.needs_features:
+            shown = replace(request, X=scene.stage.table.select(scene.problem.features).take(scene.valid))
+        combiner = combiner_class().fit([[m] for m in members], [truth], [shown], CombineContext(metric))
+        _check_combiner(combiner, members, shown, scene)
 
 
 def _check_combiner(combiner: Combiner, members: list[Predictions], request: Request, scene: Scene) -> None:

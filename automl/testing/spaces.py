@@ -46,15 +46,10 @@ def check_every_start_point_lies_inside(subject: Any) -> None:
 
 
 def check_start_points_have_a_name_and_a_regime_that_means_something(subject: Any) -> None:
-    """An id each; `rows` is a pair in order, `tasks` a list of names, and there is nothing else."""
+    """An id each; `rows` and each of `facts` is a pair in order, `tasks` a list of names, and there is nothing else."""
     for start in _space(subject).starts:
         require(start.id, f"the start with {dict(start.params)} has no id")
-        unknown = set(start.regime) - {"rows", "tasks"}
-        require(not unknown, f"start {start.id!r}: regime knows rows and tasks, not {sorted(unknown)}")
-        rows = start.regime.get("rows", [0, 1])
-        require(len(rows) == 2 and rows[0] < rows[1], f"start {start.id!r}: rows is {rows!r}, not [low, high]")
-        tasks = start.regime.get("tasks", [])
-        require(not isinstance(tasks, str), f"start {start.id!r}: tasks is the text {tasks!r}, not a list")
+        require(not start.fault(), f"start {start.id!r}: {start.fault()}")
 
 
 def check_everything_in_it_is_json(subject: Any) -> None:

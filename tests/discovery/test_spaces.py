@@ -75,6 +75,43 @@ def test_start_points_apply_by_size_and_task() -> None:
     assert [p["depth"] for p in space.portfolio("regression", 5000)] == [6, 8]
 
 
+def test_start_points_apply_by_what_the_task_learnt() -> None:
+    regime = "{ facts = { skew = [1.0, 1e9], low = [0, 10] } }"
+    space = parse_space(GOOD + f'\n[[start]]\nid = "skewed"\nparams = {{ depth = 9 }}\nregime = {regime}\n')
+    depths = [
+        [p["depth"] for p in space.portfolio("binary", 5000, facts)]
+        for facts in ({"skew": 2.0, "low": 0.0}, {"skew": 0.5, "low": 0.0}, {"skew": 2.0}, None)
+    ]
+    assert depths == [[6, 9], [6], [6], [6]]
+
+
+@pytest.mark.parametrize(
+    ("regime", "said"),
+    [
+        ("{ rows = [5, 1] }", r"'x': rows is \[5, 1\], not \[low, high\]"),
+        ("{ facts = { skew = 3 } }", r"skew is 3, not \[low, high\]"),
+        ("{ facts = [1, 2] }", "not a table of ranges"),
+        ('{ tasks = "binary" }', "not a list of names"),
+        ("{ colour = [1, 2] }", "it may say rows, tasks and facts"),
+    ],
+)
+def test_a_regime_that_means_nothing_is_named(regime: str, said: str) -> None:
+    with pytest.raises(SpaceError, match=said):
+        parse_space(GOOD + f'\n[[start]]\nid = "x"\nparams = {{ depth = 9 }}\nregime = {regime}\n', "file")
+
+
+def test_a_knob_with_a_regime_is_left_out_of_problems_that_it_does_not_suit() -> None:
+    knob = '[bend]\nkind = "choice"\noptions = [1, 2]\ndefault = 1\nregime = { facts = { skew = [1.0, 1e9] } }\n'
+    start = '\n[[start]]\nid = "bent"\nparams = { bend = 2 }\n'
+    space = parse_space(knob + GOOD + start)
+    assert "bend" not in space.suited("binary", 500, {}).knobs
+    assert [p["depth"] for p in space.suited("binary", 500).portfolio("binary", 500)] == [6, 3]
+    skewed = space.suited("binary", 500, {"skew": 2.0})
+    assert [p["bend"] for p in skewed.portfolio("binary", 500)] == [1, 1, 2]
+    with pytest.raises(SpaceError, match=r"knob 'bend': skew is 3, not \[low, high\]"):
+        parse_space(knob.replace("[1.0, 1e9]", "3"))
+
+
 def test_a_knob_exists_only_where_the_other_has_one_of_the_values() -> None:
     space = parse_space(GOOD)
     assert space.active("leaves", {"grow": "leaf"})

@@ -25,6 +25,7 @@ METHODS = {
     "score_interval": ["n", "level"],
     "permutation_importance": ["data"],
     "refit": [],
+    "describe": ["model"],
     "save": ["path"],
     "load": ["path", "extra_plugins"],
 }
@@ -36,7 +37,7 @@ def parameters(function: object) -> list[str]:
 
 
 def test_the_package_exports_what_it_says() -> None:
-    assert set(automl.__all__) == {"AutoML", "AutoMLClassifier", "AutoMLRegressor", "__version__"}
+    assert set(automl.__all__) == {"AutoML", "AutoMLClassifier", "AutoMLRegressor", "Preset", "__version__"}
     assert all(getattr(automl, name) for name in automl.__all__)
     assert dir(automl) == automl.__all__
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from automl.contract import EncoderPlugin, FitContext, Table
+from automl.contract import EncoderPlugin, Feature, FitContext, Table
 
 
 class Frequencies(EncoderPlugin):
@@ -135,6 +135,19 @@ class Leaks(TargetMeans):
         return self.transform(columns)
 
 
+class AddsToNothing(Frequencies):
+    adds_to = ("columns",)
+
+    @classmethod
+    def can_add(cls, columns: Any, params: dict[str, Any]) -> bool:
+        return True
+
+
+class SaysWhatIsNot(Frequencies):
+    def describe(self, columns: Table) -> list[Feature]:
+        return [Feature(c.label, "levels", levels=c.levels, values=(1.0,) * len(c.levels)) for c in columns]
+
+
 class SaysStateless(Frequencies):
     stateless = True
 
@@ -153,5 +166,7 @@ BAD: dict[type[EncoderPlugin], str] = {
     EditsParameters: "inputs_and_parameters_are_left_alone",
     PeeksAtTheTarget: "the_target_is_used_only_if_it_says_so",
     Leaks: "training_rows_do_not_see_their_own_target",
+    AddsToNothing: "a_feature_block_says_to_what_it_adds",
+    SaysWhatIsNot: "what_it_describes_is_what_it_returns",
     SaysStateless: "it_needs_no_fit_if_it_says_stateless",
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -211,6 +212,16 @@ class SaysItStops(Centroids):
         return super().fit(train, valid, FitContext(ctx.facts, ctx.seed))
 
 
+class AnswersForTheFirst(Centroids):
+    @classmethod
+    def together(cls, models: Sequence[Self], threads: int = 1) -> Callable[[Request], Sequence[Any]]:
+        return lambda request: [models[0].predict(request)]
+
+
+class SaysItIsReadable(Centroids):
+    readable = True
+
+
 class FailsOffTheDefault(Centroids):
     def fit(self, train: Batch, valid: Batch | None, ctx: FitContext) -> FitInfo | None:
         if self.params["sharpness"] != 2:
@@ -228,6 +239,7 @@ BAD: dict[type[ModelPlugin], str] = {
     NoProbabilities: "predictions_are_what_the_task_means",
     LooksAtTheBatch: "units_are_predicted_independently",
     Drifting: "the_order_of_units_is_irrelevant",
+    AnswersForTheFirst: "models_asked_together_answer_as_each_alone",
     AfraidOfHoles: "it_survives_missing_values_and_unseen_categories",
     Forgetful: "it_is_the_same_after_save_and_load",
     Pickler: "it_saves_no_code",
@@ -242,5 +254,6 @@ BAD: dict[type[ModelPlugin], str] = {
     SaysItTakesHoles: "missing_values_are_handled_if_it_says_so",
     SaysItWeighs: "weights_are_used_if_it_says_so",
     SaysItStops: "it_stops_early_if_it_says_so",
+    SaysItIsReadable: "it_describes_itself_if_it_says_so",
     FailsOffTheDefault: "points_of_its_space_fit",
 }
