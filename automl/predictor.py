@@ -12,7 +12,6 @@ from automl.contract import (
     ADDITIVE,
     ArrayPredictions,
     ArtifactError,
-    Combiner,
     DataError,
     EncoderPlugin,
     Metric,
@@ -26,9 +25,11 @@ from automl.contract import (
     Truth,
 )
 from automl.discovery import Registry, missing_requirement
-from automl.ensemble import GreedyMean
+from automl.ensemble import Recipe, restored
 from automl.execution.fitted import FittedModel
+from automl.execution.serving import Serving
 from automl.intake import Container, Schema
+from automl.report import Description
 from automl.search.deploy import ENSEMBLE, Deployment, Honest, Member, problem_from
 from automl.store import Manifest, RunFolder, load_manifest
 
@@ -51,8 +52,9 @@ class Predictor:
         self.task: TaskPlugin = self._plugin(registry.tasks, content["task"])()
         self.problem: Problem = problem_from(manifest.state("problem"))
         self.schema = Schema.from_state(manifest.state("schema"))
-        self._fitted: dict[str, list[FittedModel]] = {}
-        self._combiner: Combiner | None = None
+        self._servings: dict[tuple[str, ...], Serving] = {}
+        self._known: dict[Any, Any] = {}
+        self._recipe: Recipe | None = None
         self._honest: Honest | None = None
         self._guests: dict[str, Member] = {}
         self._run_folder: RunFolder | None = None
@@ -95,39 +97,35 @@ class Predictor:
             empty = np.zeros((0, self.problem.n_outputs))
             return ArrayPredictions(self.problem.kind, empty), Request(np.zeros(0, dtype=np.int64))
         if model is not None and model != ENSEMBLE:
-            return self._member_predictions(self._known(model), table)
-        answers, request = [], None
-        for name in self.plan.chosen:
-            predictions, request = self._member_predictions(self._known(name), table)
-            answers.append(predictions)
-        if request is None:
+            answers, request = self._serving((model,)).answers(table)
+            return answers[0], request
+        if not self.plan.chosen:
             raise ArtifactError("the committed model has no members; the run ended before the first model")
-        combiner = self._loaded_combiner()
-        return (answers[0] if combiner is None else combiner.apply(answers, request)), request
+        answers, request = self._serving(self.plan.chosen).answers(table)
+        recipe = self._loaded_recipe()
+        if recipe is None:
+            return answers[0], request
+        features = table.select(self.problem.features) if recipe.needs_features else None
+        return recipe.apply(answers, request, features), request
 
-    def _member_predictions(self, member: Member, table: Table) -> tuple[Predictions, Request]:
-        """One member's answer: the mean over its fold models, or its only model's."""
-        found, request = [], None
-        for fitted in self.fitted(member):
-            request = fitted.request(self.task, self.problem, table)
-            found.append(fitted.answer(self.problem, request))
-        if request is None:
-            raise ArtifactError(f"member {member.name!r} has no fitted model")
-        if len(found) == 1:
-            return found[0], request
-        mean = np.mean([predictions.as_array() for predictions in found], axis=0)
-        return ArrayPredictions(self.problem.kind, mean), request
+    def _serving(self, names: tuple[str, ...]) -> Serving:
+        """What answers for these members; that of the ensemble is kept, and that of the member asked for last."""
+        if names not in self._servings:
+            models = [self.fitted(self._member(name)) for name in names]
+            kept = {chosen: serving for chosen, serving in self._servings.items() if chosen == self.plan.chosen}
+            self._servings = {**kept, names: Serving(models, self.task, self.problem)}
+        return self._servings[names]
 
     def fitted(self, member: Member) -> list[FittedModel]:
-        """A member's fitted models, loaded on first use. Raises ArtifactError or PluginError."""
-        if member.name not in self._fitted:
-            model = self._plugin(self.registry.models, member.model)
-            encoders: dict[str, type[EncoderPlugin]] = {
-                name: self._plugin(self.registry.encoders, name) for name in member.encoders
-            }
-            folders = [self._folder_of(member, fold) for fold in member.folds]
-            self._fitted[member.name] = [FittedModel.load(folder, model, encoders) for folder in folders]
-        return self._fitted[member.name]
+        """A member's fitted models, read from their folders. Raises ArtifactError or PluginError."""
+        model = self._plugin(self.registry.models, member.model)
+        encoders: dict[str, type[EncoderPlugin]] = {
+            name: self._plugin(self.registry.encoders, name) for name in member.encoders
+        }
+        folders = [self._folder_of(member, fold) for fold in member.folds]
+        if not folders:
+            raise ArtifactError(f"member {member.name!r} has no fitted model")
+        return [FittedModel.load(folder, model, encoders, self._known) for folder in folders]
 
     def _folder_of(self, member: Member, fold: int) -> Path:
         if member.name in self._guests and self._run_folder is not None:
@@ -137,12 +135,32 @@ class Predictor:
     def check_plugins(self) -> None:
         """Raise ArtifactError when the ensemble needs a plugin or a library that is not here. No model is read."""
         for name in self.plan.chosen:
-            member = self._known(name)
+            member = self._member(name)
             needed = [self._plugin(self.registry.models, member.model)]
             needed += [self._plugin(self.registry.encoders, encoder) for encoder in member.encoders]
             for plugin in needed:
                 if reason := missing_requirement(plugin):
                     raise ArtifactError(f"the saved model needs the plugin {plugin.name!r}: {reason}")
+
+    def describe(self, name: str | None = None) -> Description:
+        """A model in words: the only one that answers, or the one named. Raises OptionError for what cannot be read."""
+        name = self.plan.chosen[0] if name in (None, ENSEMBLE) and len(self.plan.chosen) == 1 else name
+        member = None if name in (None, ENSEMBLE) else self._member(str(name))
+        if member is None or not self._plugin(self.registry.models, member.model).readable:
+            what = (
+                f"the ensemble has {len(self.plan.chosen)} models"
+                if member is None
+                else f"{name!r} is no readable model"
+            )
+            readable = [m.name for m in self.plan.members if self._plugin(self.registry.models, m.model).readable]
+            hint = f"those that can be described by name are {readable}; " if readable else ""
+            raise OptionError(f'{what}; {hint}preset="interpretable" fits a single readable model')
+        fitted, *more = self.fitted(member)
+        features = fitted.view.describe(self.schema.blank.select(self.problem.features)) if fitted.view else []
+        labels = () if (found := self.class_labels()) is None else tuple(found.tolist())
+        note = f"one of the {1 + len(more)} models whose answers are averaged" if more else ""
+        note = "the model of one fold, which has not seen the rows of that fold" if member.folds == (0,) else note
+        return Description(member.name, fitted.model.describe(features), self._target_label(), labels, note)
 
     def names(self) -> list[str]:
         """Names that `predict(X, model=…)` takes."""
@@ -158,7 +176,7 @@ class Predictor:
             return None
         return np.array(labels) if len({type(label) for label in labels}) == 1 else np.array(labels, dtype=object)
 
-    def _known(self, name: str) -> Member:
+    def _member(self, name: str) -> Member:
         member = self.plan.member(name) or self._guests.get(name)
         if member is not None:
             return member
@@ -167,16 +185,10 @@ class Predictor:
         hint = "it was tried, but its model was not kept" if tried else "there is no such model"
         raise OptionError(f"model={name!r}: {hint}; those that can predict are {known}")
 
-    def _loaded_combiner(self) -> Combiner | None:
-        if not self.plan.combiner:
-            return None
-        if self._combiner is None:
-            classes: list[type[Combiner]] = [*self.task.combiners(self.problem), GreedyMean]
-            match = next((c for c in classes if c.name == self.plan.combiner), None)
-            if match is None:
-                raise ArtifactError(f"the saved model needs the combiner {self.plan.combiner!r}, which its task lacks")
-            self._combiner = match.load(self.manifest.state_folder("combiner"))
-        return self._combiner
+    def _loaded_recipe(self) -> Recipe | None:
+        if self.plan.combiner and self._recipe is None:
+            self._recipe = restored(self.manifest.state("combiner"), self.task.combiners(self.problem))
+        return self._recipe
 
     def _plugin(self, group: Any, name: str) -> Any:
         try:

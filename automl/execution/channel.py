@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import select
 import socket
 import struct
 import time
+from collections import deque
+from contextlib import suppress
 from typing import Any
 
+from automl.execution.nameless import nameless_file, write_all
+
 _HEAD = struct.Struct("<Q")
+_FD = struct.Struct("i")
 _CHUNK = 1 << 20
 _SEND_SECONDS = 10
+_MOST_FILES = 64
 
 
 class Channel:
@@ -20,6 +27,7 @@ class Channel:
     def __init__(self, end: socket.socket) -> None:
         self._end = end
         self._inbox = bytearray()
+        self._fds: deque[int] = deque()
         self.heard = 0.0
 
     def fileno(self) -> int:
@@ -55,11 +63,14 @@ class Channel:
         return fds[0]
 
     def drain(self) -> tuple[list[Any], bool]:
-        """All complete messages that are there, and whether the peer is still connected. Never blocks."""
+        """All complete messages that are there, and whether the peer is still connected. Never blocks.
+
+        Files that came with them are kept for `take_file`.
+        """
         connected = True
         while True:
             try:
-                chunk = self._end.recv(_CHUNK, socket.MSG_DONTWAIT)
+                chunk = self._chunk()
             except BlockingIOError:
                 break
             except OSError:
@@ -71,14 +82,40 @@ class Channel:
             self.heard = time.monotonic()
         return self._complete(), connected
 
+    def put(self, message: Any, blob: bytes) -> None:
+        """Send a message and, in a nameless file, bytes of any length: the peer need not be reading. Raises OSError."""
+        with nameless_file(len(blob)) as file:
+            write_all(file.fileno(), memoryview(blob))
+            body = pickle.dumps(message, protocol=5)
+            socket.send_fds(self._end, [_HEAD.pack(len(body)) + body], [file.fileno()])
+
+    def take_file(self) -> bytes:
+        """The bytes that came with the oldest `put` whose file was not taken yet. Raises EOFError if there is none."""
+        if not self._fds:
+            raise EOFError("the message came without its file")
+        with open(self._fds.popleft(), "rb") as file:
+            return os.pread(file.fileno(), os.fstat(file.fileno()).st_size, 0)
+
     @property
     def midway(self) -> bool:
         """Has part of a message arrived, and something within the last 5 seconds?"""
         return bool(self._inbox) and time.monotonic() - self.heard < 5.0
 
     def close(self) -> None:
-        """Close this end."""
+        """Close this end, and files that nobody took."""
         self._end.close()
+        while self._fds:
+            with suppress(OSError):
+                os.close(self._fds.popleft())
+
+    def _chunk(self) -> bytes:
+        """What has arrived; files that came with it are put away. Never blocks: `socket.recv_fds` drops its flags."""
+        room = socket.CMSG_SPACE(_MOST_FILES * _FD.size)
+        chunk, extra, _, _ = self._end.recvmsg(_CHUNK, room, socket.MSG_DONTWAIT)
+        for level, kind, data in extra:
+            if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+                self._fds.extend(fd for (fd,) in _FD.iter_unpack(data[: len(data) - len(data) % _FD.size]))
+        return chunk
 
     def _complete(self) -> list[Any]:
         messages = []

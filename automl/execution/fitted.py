@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from automl.contract import (
     EncoderPlugin,
@@ -65,7 +66,13 @@ class FittedModel:
             self.view.save(folder / "view")
 
     @classmethod
-    def load(cls, folder: Path, model: type[ModelPlugin], encoders: Mapping[str, type[EncoderPlugin]]) -> FittedModel:
-        """Read what `save` wrote. Raises ArtifactError."""
-        view = View.load(folder / "view", encoders) if model.view in TABULAR else None
+    def load(
+        cls,
+        folder: Path,
+        model: type[ModelPlugin],
+        encoders: Mapping[str, type[EncoderPlugin]],
+        known: dict[Any, Any] | None = None,
+    ) -> FittedModel:
+        """Read what `save` wrote. `known` keeps what views share, see `View.load`. Raises ArtifactError."""
+        view = View.load(folder / "view", encoders, known) if model.view in TABULAR else None
         return cls(model.load(folder / "model"), view)

@@ -75,7 +75,7 @@ class Outcome:
         files: relative path -> bytes of the saved, reloaded and compared model.
         wall, cpu: seconds of the whole job.
         predict_s: seconds to predict the validation units.
-        row_s: median seconds to predict one unit, or NaN when not measured.
+        row_s: seconds that the model adds to predicting one unit, or NaN when not measured.
     """
 
     predictions: Predictions | None
@@ -85,6 +85,11 @@ class Outcome:
     cpu: float
     predict_s: float
     row_s: float = math.nan
+
+    @property
+    def size(self) -> int:
+        """Bytes of the files."""
+        return sum(map(len, self.files.values()))
 
 
 @dataclass(frozen=True)

@@ -132,6 +132,8 @@ class Guard:
 class LocalWorker(Worker):
     """A process on this machine, in a session of its own, on the other end of a socket pair."""
 
+    depth = 2
+
     def __init__(self, seat: Seat, hello: tuple[bytes, tuple[str, ...]], data: Data, guard: Guard) -> None:
         super().__init__(seat)
         self._data, self._guard = data, guard
@@ -171,7 +173,7 @@ class LocalWorker(Worker):
             elif kind == "progress":
                 said.append(Event(rest[0], "progress", step=rest[1], value=rest[2]))
             elif kind == "end":
-                said.append(decode(rest[0], rest[1]))
+                said.append(decode(rest[0], self.channel.take_file()))
         if gone or not connected:
             said.append(self._obituary())
         elif os.fstat(self._log.fileno()).st_size > _LOG_BYTES:

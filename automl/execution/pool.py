@@ -113,13 +113,18 @@ class PoolExecutor(ABC):
                 self._events.append(Event(job, "timeout", message="ended on request before it began"))
                 return
         for worker in self._busy():
-            if worker.job is not None and worker.job.id == job:
+            if worker.following is not None and worker.following.id == job:
+                worker.void.add(job)
+                self._events.append(Event(job, "timeout", message="ended on request before it began"))
+                return
+            if worker.job is not None and worker.job.id == job and job not in worker.void:
                 self._stop(worker, Event(job, "timeout", message="ended on request"))
                 return
 
     def capacity(self) -> Capacity:
         """Slots, busy jobs and devices."""
-        return Capacity(self._seating.slots, len(self._queue) + len(self._busy()), self._seating.gpus)
+        held = sum(job is not None for worker in self._workers for job in (worker.job, worker.following))
+        return Capacity(self._seating.slots, len(self._queue) + held, self._seating.gpus)
 
     def close(self) -> None:
         """End all workers and free the shared data."""
@@ -146,7 +151,7 @@ class PoolExecutor(ABC):
                     self._finished(worker, message)
 
     def _finished(self, worker: Worker, event: Event) -> None:
-        self._events.append(event)
+        self._report(worker, event)
         worker.rest()
         if worker.swollen():
             self._discard(worker)
@@ -156,7 +161,7 @@ class PoolExecutor(ABC):
         job = worker.job
         self._discard(worker)
         if job is not None:
-            self._events.append(Event(job.id, end.kind, message=end.message, detail=end.detail))
+            self._report(worker, Event(job.id, end.kind, message=end.message, detail=end.detail))
         elif not worker.ready:
             self._failed_starts += 1
             if self._failed_starts >= _START_ATTEMPTS:
@@ -204,6 +209,7 @@ class PoolExecutor(ABC):
         plan = self._seating.plan(self._workers)
         for job in tuple(self._queue):
             if plan.full(job):
+                self._give_ahead(job)
                 break
             seat = plan.seat(job)
             if seat is None:
@@ -217,18 +223,35 @@ class PoolExecutor(ABC):
                 self._queue.remove(job)
                 worker.begin(job)
 
+    def _give_ahead(self, job: Job) -> None:
+        """Let a busy worker have the head of the queue already, so that it need not wait for the driver in between."""
+        seat = Seat(job.resources.cpus)
+        if job.resources.gpus:
+            return
+        free = [w for w in self._busy() if w.seat == seat and w.following is None and w.depth > 1]
+        if free:
+            self._queue.remove(job)
+            max(free, key=lambda worker: (job.model.name in worker.models, -worker.since)).begin(job)
+
+    def _report(self, worker: Worker, event: Event) -> None:
+        """Pass on how a job ended, unless it was called off before."""
+        if event.job not in worker.void:
+            self._events.append(event)
+
     # -- workers come and go -----------------------------------------------------------------------------------------
 
     def _busy(self) -> list[Worker]:
         return [worker for worker in self._workers if worker.job is not None]
 
     def _stop(self, worker: Worker, event: Event) -> None:
-        self._events.append(event)
+        self._report(worker, event)
         self._discard(worker)
         self._replace(worker.seat)
 
     def _discard(self, worker: Worker) -> None:
         self._workers.remove(worker)
+        if worker.following is not None and worker.following.id not in worker.void:
+            self._queue.appendleft(worker.following)
         worker.kill()
         worker.reap()
 

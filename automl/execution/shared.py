@@ -7,14 +7,13 @@ import mmap
 import os
 import pickle
 import struct
-import tempfile
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from automl.contract import AnyArray
-from automl.execution.limits import available_memory
+from automl.execution.nameless import nameless_file, write_all
 
 _ALIGN = 64
 _HEAD = struct.Struct("<Q")
@@ -26,9 +25,10 @@ class Shared:
     def __init__(self, value: Any) -> None:
         parts = pack(value)
         self.size = sum(len(part) for part in parts)
-        self.fd = _nameless_file(self.size)
+        with nameless_file(self.size) as file:
+            self.fd = os.dup(file.fileno())
         for part in parts:
-            _write_all(self.fd, part)
+            write_all(self.fd, part)
 
     def close(self) -> None:
         """Give up this process's hold. Workers that have mapped it keep theirs until they end."""
@@ -97,20 +97,6 @@ def _objects(shape: Sequence[int], dtype: np.dtype[Any], values: list[Any]) -> A
     array = np.fromiter(values, dtype=dtype, count=len(values)).reshape(shape)
     array.flags.writeable = False
     return array
-
-
-def _nameless_file(size: int) -> int:
-    """In memory when it fits well, else on disk."""
-    if hasattr(os, "memfd_create") and size < available_memory() // 2:
-        return os.memfd_create("automl-data")
-    with tempfile.TemporaryFile() as file:
-        return os.dup(file.fileno())
-
-
-def _write_all(fd: int, part: memoryview) -> None:
-    rest = part.cast("B") if part.nbytes else part
-    while rest.nbytes:
-        rest = rest[os.write(fd, rest) :]
 
 
 def _padded(size: int) -> int:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from automl.contract import (
     ArtifactError,
     Column,
     EncoderPlugin,
+    Feature,
     FitContext,
     ModelPlugin,
     PluginError,
@@ -33,6 +35,14 @@ class Part:
 
     encoder: EncoderPlugin
     columns: tuple[str, ...]
+    _outputs: list[Column] = field(default_factory=list, repr=False, compare=False)
+
+    def outputs(self, width: int) -> list[Column]:
+        """The columns that its matrix of this width becomes, without rows; made once."""
+        if len(self._outputs) != width:
+            name, label, none = self.encoder.name, "+".join(self.columns[:3]), np.zeros(0, dtype=np.float32)
+            self._outputs[:] = [Column(f"{name}.{label}.{i}", f"{name}.{i}", "numeric", none) for i in range(width)]
+        return self._outputs
 
 
 @dataclass
@@ -65,26 +75,77 @@ class View:
         """Learn the view on training rows; returns it and X of these rows.
 
         Args:
-            chain: encoder classes; each column goes to the first that accepts it.
+            chain: encoder classes; each column goes to the first that accepts it, and to every feature block that does.
             table: feature columns of the training rows.
             y: their targets, for encoders that use them.
         """
         passed = tuple(c.name for c in table if c.kind in model.kinds) if model.view == COLUMNS else ()
         view = cls(model.view, passed, sparse=model.sparse)
-        blocks = []
-        for encoder_class, columns in assign(chain, [c for c in table if c.name not in passed], model.name).items():
-            encoder = encoder_class()
-            block = encoder.fit_transform(table.select(columns), y, ctx)
-            view.parts.append(Part(encoder, columns))
-            blocks.append(_block(block, len(table), encoder))
+        readers = [encoder for encoder in chain if not encoder.adds_to]
+        read = assign(readers, [c for c in table if c.name not in passed], model.name)
+        blocks = [view._add(encoder, columns, table, y, ctx) for encoder, columns in read.items()]
         if view.name == MATRIX and not model.handles_missing:
             view.fill = _fill_values(blocks, [part.encoder.missing for part in view.parts])
-        return view, view._assemble(table, blocks)
+        X = view._assemble(table, blocks)
+        for encoder in chain:
+            if encoder.adds_to:
+                view, X = view.extended(encoder, X, table, y, ctx)
+        return view, X
 
-    def transform(self, table: Table) -> Any:
-        """X for other rows."""
-        blocks = [_block(p.encoder.transform(table.select(p.columns)), len(table), p.encoder) for p in self.parts]
-        return self._assemble(table, blocks)
+    def extended(
+        self, encoder: type[EncoderPlugin], X: Any, table: Table, y: AnyArray | None, ctx: FitContext
+    ) -> tuple[View, Any]:
+        """This view, whose X of the training rows is given, with a feature block more."""
+        columns = tuple(c.name for c in table if encoder.accepts(c, encoder().params))
+        if not columns:
+            return self, X
+        view = replace(self, parts=list(self.parts))
+        block = view._add(encoder, columns, table, y, ctx)
+        part = view.parts[-1]
+        if self.name == COLUMNS:
+            return view, Table((*X.columns, *_as_columns(block, part)), len(table))
+        if self.fill is not None:
+            more = _fill_values([block], [part.encoder.missing])
+            view.fill = np.concatenate([self.fill, more])
+            block = block if _is_sparse(block) else _filled(block, more)
+        return view, _beside([X, block], self.sparse)
+
+    def _add(
+        self, encoder_class: type[EncoderPlugin], columns: tuple[str, ...], table: Table, y: Any, ctx: FitContext
+    ) -> Any:
+        """Fit an encoder, make it a part, and return its output."""
+        encoder = encoder_class()
+        block = encoder.fit_transform(table.select(columns), y, ctx)
+        self.parts.append(Part(encoder, columns))
+        return _block(block, len(table), encoder)
+
+    def transform(self, table: Table, done: dict[Any, Any] | None = None) -> Any:
+        """X for other rows.
+
+        `done` keeps what was read from this table, for other views of it that share encoders.
+        """
+        done = {} if done is None else done
+        return self._assemble(table, [_transformed(part, table, done) for part in self.parts])
+
+    def describe(self, table: Table) -> list[Feature]:
+        """Each column of X in terms of the table's columns; `table` is that of `transform`, and needs no rows."""
+        found = []
+        for name in self.passed:
+            column = table[name]
+            codes = tuple(float(code) for code in range(len(column.levels)))
+            found.append(
+                Feature(column.label, "levels", levels=column.levels, values=codes, other=np.nan)
+                if column.kind == "category"
+                else Feature(column.label)
+            )
+        for part in self.parts:
+            columns = table.select(part.columns)
+            told = part.encoder.describe(columns)
+            found += _unnamed(part, columns) if told is None else list(told)
+        if self.fill is None:
+            return found
+        filled = zip(found, self.fill.tolist(), strict=True)
+        return [replace(f, missing=value) if np.isnan(f.missing) else f for f, value in filled]
 
     def _assemble(self, table: Table, blocks: Sequence[Any]) -> Any:
         if self.name == COLUMNS:
@@ -94,22 +155,15 @@ class View:
             return Table(tuple(columns), len(table))
         if not blocks:
             return np.zeros((len(table), 0), dtype=np.float32)
-        if any(_is_sparse(block) for block in blocks):
-            return self._assemble_sparse(blocks)
-        matrix = blocks[0] if len(blocks) == 1 else np.concatenate(blocks, axis=1)
-        return _filled(matrix, self.fill)
-
-    def _assemble_sparse(self, blocks: Sequence[Any]) -> Any:
-        import scipy.sparse
-
+        if not any(_is_sparse(block) for block in blocks):
+            return _filled(_beside(blocks, self.sparse), self.fill)
         start, filled = 0, []
         for block in blocks:
             stop = start + block.shape[1]
             fill = None if self.fill is None else self.fill[start:stop]
             filled.append(block if _is_sparse(block) else _filled(block, fill))
             start = stop
-        stacked = scipy.sparse.hstack(filled, format="csr", dtype=np.float32)
-        return stacked if self.sparse else stacked.toarray()
+        return _beside(filled, self.sparse)
 
     def save(self, folder: Path) -> None:
         """Write without code: one sub-folder per encoder."""
@@ -121,15 +175,31 @@ class View:
         write_state(folder / "view", {**state, "parts": json.dumps(parts)})
 
     @classmethod
-    def load(cls, folder: Path, encoders: Mapping[str, type[EncoderPlugin]]) -> View:
-        """Read what `save` wrote. Raises ArtifactError when an encoder it needs is not given."""
+    def load(
+        cls, folder: Path, encoders: Mapping[str, type[EncoderPlugin]], known: dict[Any, Any] | None = None
+    ) -> View:
+        """Read what `save` wrote. Raises ArtifactError when an encoder it needs is not given.
+
+        `known` keeps what was read: views and encoders of equal content become one object.
+        """
+        known = {} if known is None else known
+        mark = _content(folder)
+        if mark not in known:
+            known[mark] = cls._read(folder, encoders, known)
+        view: View = known[mark]
+        return view
+
+    @classmethod
+    def _read(cls, folder: Path, encoders: Mapping[str, type[EncoderPlugin]], known: dict[Any, Any]) -> View:
         state = read_state(folder / "view")
         view = cls(state["name"], tuple(state["passed"]), sparse=state["sparse"], fill=state["fill"])
         for position, entry in enumerate(json.loads(state["parts"])):
             if entry["encoder"] not in encoders:
                 raise ArtifactError(f"the saved model needs the encoder {entry['encoder']!r}; install its plugin")
-            encoder = encoders[entry["encoder"]].load(folder / f"{position}")
-            view.parts.append(Part(encoder, tuple(entry["columns"])))
+            mark = entry["encoder"], _content(folder / f"{position}")
+            if mark not in known:
+                known[mark] = encoders[entry["encoder"]].load(folder / f"{position}")
+            view.parts.append(Part(known[mark], tuple(entry["columns"])))
         return view
 
 
@@ -152,6 +222,25 @@ def assign(
     return {encoder: tuple(names) for encoder, names in chosen.items()}
 
 
+def _content(folder: Path) -> bytes:
+    """What tells folders of different content apart."""
+    digest = hashlib.blake2b(digest_size=16)
+    for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+        data = file.read_bytes()
+        digest.update(f"{file.relative_to(folder).as_posix()} {len(data)} ".encode() + data)
+    return digest.digest()
+
+
+def _transformed(part: Part, table: Table, done: dict[Any, Any]) -> Any:
+    """What a part makes of a table, made once; `done` keeps also the columns that were picked."""
+    mark = id(part.encoder), part.columns
+    if mark not in done:
+        if part.columns not in done:
+            done[part.columns] = table.select(part.columns)
+        done[mark] = _block(part.encoder.transform(done[part.columns]), len(table), part.encoder)
+    return done[mark]
+
+
 def _block(block: Any, n_rows: int, encoder: EncoderPlugin) -> Any:
     """An encoder's output, checked. Raises PluginError."""
     if getattr(block, "ndim", 0) != 2 or block.shape[0] != n_rows:
@@ -166,17 +255,33 @@ def _is_sparse(block: Any) -> bool:
     return hasattr(block, "tocsr")
 
 
+def _beside(blocks: Sequence[Any], sparse: bool) -> Any:
+    """One matrix of several; CSR when one of them is and `sparse` is wanted."""
+    if len(blocks) == 1 and not _is_sparse(blocks[0]):
+        return blocks[0]
+    if not any(_is_sparse(block) for block in blocks):
+        return np.concatenate(blocks, axis=1)
+    import scipy.sparse
+
+    stacked = scipy.sparse.hstack(blocks, format="csr", dtype=np.float32)
+    return stacked if sparse else stacked.toarray()
+
+
 def _as_columns(block: Any, part: Part) -> list[Column]:
     dense = block.toarray() if _is_sparse(block) else block
-    label = "+".join(part.columns[:3])
-    return [
-        Column(f"{part.encoder.name}.{label}.{i}", f"{part.encoder.name}.{i}", "numeric", np.ascontiguousarray(values))
-        for i, values in enumerate(dense.T)
-    ]
+    blanks = part.outputs(dense.shape[1])
+    return [blank.over(values) for blank, values in zip(blanks, np.ascontiguousarray(dense.T), strict=True)]
 
 
-def _fill_values(blocks: Sequence[Any], missing: Sequence[bool]) -> AnyArray | None:
-    """(d,) medians of the training rows, 0 for columns without a value; None when there are no columns.
+def _unnamed(part: Part, columns: Table) -> list[Feature]:
+    """The output of an encoder that does not describe itself, by number."""
+    about = ", ".join(str(column.label) for column in columns)
+    width = part.encoder.transform(columns.take(np.zeros(0, dtype=np.int64))).shape[1]
+    return [Feature(about, part=f"{part.encoder.name} {i + 1}") for i in range(width)]
+
+
+def _fill_values(blocks: Sequence[Any], missing: Sequence[bool]) -> AnyArray:
+    """(d,) medians of the training rows, 0 for columns without a value.
 
     A column without gaps has its median too when its encoder says that there may be `missing` values in other rows.
     """
@@ -189,7 +294,7 @@ def _fill_values(blocks: Sequence[Any], missing: Sequence[bool]) -> AnyArray | N
                 known = block[~gaps[:, position], position]
                 fill[position] = np.median(known) if len(known) else 0.0
         out.append(fill)
-    return np.concatenate(out) if out else None
+    return np.concatenate([np.zeros(0, dtype=np.float32), *out])
 
 
 def _filled(matrix: AnyArray, fill: AnyArray | None) -> AnyArray:

@@ -48,7 +48,8 @@ def _serve(channel: Channel) -> None:
             dataset = shared.attach(fd)
             channel.send(("ready", generation))
         else:
-            channel.send(("end", *_do(channel, runner, rest[0], dataset)))
+            job, answer = _do(channel, runner, rest[0], dataset)
+            channel.put(("end", job), answer)
 
 
 def _do(channel: Channel, runner: bytes, parcel: bytes, dataset: Any) -> tuple[int, bytes]:

@@ -6,7 +6,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from automl.execution.job import Event, Job
 from automl.execution.seats import Seat
@@ -29,30 +29,41 @@ class Ended:
 class Worker(ABC):
     """One worker process, which runs one job at a time.
 
+    Class attribute `depth`: jobs that it may hold; with 2, it begins the next without waiting for the driver.
+
     Attributes:
         seat: what it was started with.
         job: what it runs now.
+        following: what it has been given already and runs next.
+        void: `following` or `job` is not wanted any more; what it answers is dropped.
         ready: it can take a job when it has none.
         since: monotonic time at which it was started, or given the job it runs.
         models: names of the models it has run, whose libraries it therefore has in memory.
     """
 
+    depth: ClassVar[int] = 1
+
     def __init__(self, seat: Seat) -> None:
         self.seat = seat
         self.job: Job | None = None
+        self.following: Job | None = None
+        self.void: set[int] = set()
         self.ready = False
         self.since = time.monotonic()
         self.models: set[str] = set()
 
     def begin(self, job: Job) -> None:
-        """Run a job."""
-        self.job, self.since = job, time.monotonic()
+        """Run a job, or run it next."""
+        if self.job is None:
+            self.job, self.since = job, time.monotonic()
+        else:
+            self.following = job
         self.models.add(job.model.name)
         self.send(job)
 
     def rest(self) -> None:
-        """The job is over."""
-        self.job = None
+        """The job is over; the next one, if it has one, runs."""
+        self.job, self.following, self.since = self.following, None, time.monotonic()
 
     @abstractmethod
     def share(self) -> None:

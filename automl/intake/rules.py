@@ -18,6 +18,11 @@ from automl.intake.raw import Raw, moment_text, text_of
 PLAIN_LEVELS = (str, bool, int, float)
 MANY = 1000
 _ISO = "%Y-%m-%d"
+_DTYPES: dict[str, np.dtype[Any]] = {
+    "numeric": np.dtype(np.float64),
+    "datetime": np.dtype(np.float64),
+    "category": np.dtype(np.int32),
+}
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,11 @@ class Rule:
     def column(self, raw: Raw) -> Column:
         """Read a column by this rule. Values it cannot read are missing."""
         return Column(self.name, self.label, self.kind, _READERS[self.kind](self, raw), self.levels, self.origin)
+
+    def blank(self) -> Column:
+        """The column without rows."""
+        values = np.zeros(0, dtype=_DTYPES.get(self.kind, np.dtype(object)))
+        return Column(self.name, self.label, self.kind, values, self.levels, self.origin)
 
     @cached_property
     def lookup(self) -> dict[str, int]:
@@ -129,10 +139,11 @@ def _datetime(rule: Rule, raw: Raw) -> AnyArray:
 def _text(rule: Rule, raw: Raw) -> AnyArray:
     if raw.form == "cells":
         return np.full(len(raw), None, dtype=object)
-    return raw.map(_words, None, object)
+    return raw.map(words, None, object)
 
 
-def _words(value: Any) -> str | None:
+def words(value: Any) -> str | None:
+    """The text that a value stands for, None when it is blank."""
     text = text_of(value)
     return None if not text or text.isspace() else text
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from automl.contract import Column, DataError, Table
 from automl.intake.containers import Frame, key_of, open_table
+from automl.intake.one_row import OneRow
 from automl.intake.refusals import shorten
 from automl.intake.roles import array_column
 from automl.intake.rules import Rule
@@ -46,6 +47,15 @@ class Schema:
         return tuple(rule.label for rule in self.rules if rule.name not in self.role_names)
 
     @cached_property
+    def blank(self) -> Table:
+        """The table without rows."""
+        return Table(tuple(rule.blank() for rule in self.rules), 0)
+
+    @cached_property
+    def _one_row(self) -> OneRow:
+        return OneRow(self.rules)
+
+    @cached_property
     def n_features_in(self) -> int:
         """Columns of the caller's data without a role, dropped ones included."""
         return self.width - len(self._role_positions)
@@ -62,14 +72,20 @@ class Schema:
         columns may be absent. `y` and `sample_weight` stand in for the target and weight columns.
         Raises DataError "column-missing" naming the feature columns that the data lacks.
         """
-        frame = open_table(data)
         beside = {role: value for role, value in (("target", y), ("weight", sample_weight)) if value is not None}
+        quick = None if beside else self._one_row.read(data)
+        if quick is not None:
+            return quick
+        frame = open_table(data)
         taken = {self.roles[role] for role in beside if role in self.roles}
+        places = self._locate(frame)
         columns = [
             rule.column(frame.raw(position))
-            for rule, position in zip(self.rules, self._locate(frame), strict=True)
+            for rule, position in zip(self.rules, places, strict=True)
             if position >= 0 and rule.name not in taken
         ]
+        if not beside:
+            self._one_row.learn(data, frame, places)
         columns += [self._beside(role, value, frame.n_rows) for role, value in beside.items() if role in self.roles]
         return Table(tuple(columns), frame.n_rows), frame.container
 

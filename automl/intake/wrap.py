@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal
 
 from automl.contract import AnyArray
@@ -64,6 +65,19 @@ class Container:
 
 
 def _columns(labels: Sequence[Any]) -> Any:
+    """The labels as a pandas index, made once for plain ones."""
+    if all(type(label) in (str, int, float, bool) for label in labels):
+        return _kept_columns(tuple(labels), tuple(map(type, labels)))
+    return _new_columns(labels)
+
+
+@lru_cache(maxsize=16)
+def _kept_columns(labels: tuple[Any, ...], types: tuple[type, ...]) -> Any:
+    """`types` keep 1 and True apart."""
+    return _new_columns(labels)
+
+
+def _new_columns(labels: Sequence[Any]) -> Any:
     import pandas as pd
 
     return pd.Index(list(labels), tupleize_cols=False)

@@ -1,8 +1,11 @@
 """The local executor keeps what it owes."""
 
+import time
+
 from automl.execution.local import LocalExecutor
 from automl.execution.protocol import Executor
 from automl.testing.executors import ExecutorChecks
+from automl.testing.scripted import script
 
 
 class TestLocal(ExecutorChecks):
@@ -10,3 +13,26 @@ class TestLocal(ExecutorChecks):
 
     def build(self, slots: int, runner: str) -> Executor:
         return LocalExecutor(slots, runner=runner)
+
+    def test_a_job_behind_one_whose_worker_dies_is_done_by_the_next_worker(self) -> None:
+        with self.running() as executor:
+            events = self.collect(executor, [script(1, "die"), script(2), script(3)])
+        assert {event.job: event.kind for event in events} == {1: "crashed", 2: "done", 3: "done"}
+
+    def test_a_job_called_off_before_it_began_ends_once_and_what_follows_runs(self) -> None:
+        with self.running() as executor:
+            jobs = [script(1, "sleep", seconds=0.5), script(2), script(3)]
+            for job in jobs:
+                executor.submit(job)
+            until = time.monotonic() + self.patience
+            while executor.capacity().busy == len(jobs) and self.waits(executor) and time.monotonic() < until:
+                executor.wait(0.05)
+            executor.kill(2)
+            events = self.collect(executor, jobs, submit=False)
+        assert {event.job: event.kind for event in events} == {1: "done", 2: "timeout", 3: "done"}
+
+    @staticmethod
+    def waits(executor: Executor) -> bool:
+        """Is no worker busy yet?"""
+        assert isinstance(executor, LocalExecutor)
+        return not any(worker.job for worker in executor._workers)

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 from automl.plugins.tabular.binary import Binary
 
-from automl.contract import FitContext, FitInfo, FoldPlan, ModelPlugin
+from automl.contract import EncoderPlugin, FitContext, FitInfo, FoldPlan, ModelPlugin, Table
 from automl.discovery import PluginRef, Registry
 from automl.execution import unit
 from automl.execution.job import Candidate, Dataset, Event, Job
@@ -102,6 +102,18 @@ class Sees(Model):
 
     def fit(self, train: Any, valid: Any, ctx: FitContext) -> FitInfo | None:
         return FitInfo(notes={"first": float(train.X["f0"].values[0])})
+
+
+class Doubles(EncoderPlugin):
+    """A feature block: the double of every number."""
+
+    name, kinds, missing, adds_to = "doubles", ("numeric",), True, ("columns",)
+
+    def fit_transform(self, columns: Table, y: Any, ctx: FitContext) -> Any:
+        return self.transform(columns)
+
+    def transform(self, columns: Table) -> Any:
+        return 2 * columns.matrix()
 
 
 class Tells(Model):
@@ -261,6 +273,22 @@ def test_the_cache_of_views_changes_no_result(dataset: Dataset, name: str) -> No
         assert fresh.outcome.predictions is not None
         assert event.outcome.predictions.distance(fresh.outcome.predictions) == 0.0
         assert event.outcome.files == fresh.outcome.files
+
+
+def test_a_feature_block_is_added_to_the_view_that_is_known_and_saved_with_the_model(dataset: Dataset) -> None:
+    plain = run(job(Sees), dataset)
+    wanted = job(Sees)
+    event = run(replace(wanted, encoders=(*wanted.encoders, PluginRef.of(Doubles))), dataset)
+    assert event.outcome is not None, event.detail
+    assert plain.outcome is not None
+    assert event.outcome.info == plain.outcome.info
+    assert len(unit._views) == 2
+    (known, X), (view, more) = unit._views.values()
+    assert more.columns[: len(X.columns)] == X.columns
+    np.testing.assert_allclose(more.columns[-1].values, 2 * X["f2"].values, rtol=1e-6)
+    assert view.parts[:-1] == known.parts
+    assert view.parts[-1].columns == ("f0", "f2")
+    assert len(event.outcome.files) > len(plain.outcome.files)
 
 
 def test_a_model_that_writes_into_its_matrix_harms_no_other(dataset: Dataset) -> None:

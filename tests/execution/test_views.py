@@ -55,6 +55,15 @@ class Dense(Codes):
         return super().transform(columns).toarray()
 
 
+class Twice(Numbers):
+    """A feature block: the double of every number."""
+
+    name, adds_to = "twice", ("matrix", "columns")
+
+    def transform(self, columns: Table) -> Any:
+        return 2 * columns.matrix()
+
+
 def model(**traits: Any) -> type[ModelPlugin]:
     return type("Model", (ModelPlugin,), {"name": "model", **traits})
 
@@ -184,3 +193,40 @@ def test_an_encoders_output_is_checked(result: Any, said: str) -> None:
     with pytest.raises(PluginError, match=said) as caught:
         View.fit(model(), [bad], Table((TRAIN["f0"],), 4), None, CTX)
     assert "'bad'" in str(caught.value)
+
+
+@pytest.mark.parametrize("chain", [[Twice, Numbers, Codes], [Numbers, Codes, Twice]])
+def test_a_feature_block_stands_beside_what_others_encode_wherever_it_is_named(chain: Any) -> None:
+    _, plain = View.fit(model(), [Numbers, Codes], TRAIN, None, CTX)
+    view, X = View.fit(model(), chain, TRAIN, None, CTX)
+    np.testing.assert_array_equal(X[:, :-1], plain)
+    assert X[:, -1].tolist() == [2.0, 6.0, 6.0, 200.0]
+    assert view.transform(NEW)[:, -1].tolist() == [6.0, 10.0]
+
+
+def test_a_feature_block_adds_numbers_to_the_columns_that_a_model_takes() -> None:
+    view, X = View.fit(model(view="columns"), [Twice], TRAIN, None, CTX)
+    assert [column.kind for column in X] == ["numeric", "category", "numeric"]
+    np.testing.assert_array_equal(X.columns[-1].values, [2.0, np.nan, 6.0, 200.0])
+    assert view.transform(NEW).names == X.names
+
+
+def test_a_feature_block_without_a_column_to_read_is_left_out() -> None:
+    codes = Table((TRAIN["f1"],), 4)
+    view, X = View.fit(model(), [Codes, Twice], codes, None, CTX)
+    assert len(view.parts) == 1
+    assert X.shape == (4, 3)
+
+
+def test_a_view_with_a_feature_block_is_the_same_after_save_and_load(tmp_path: Path) -> None:
+    every: list[dict[str, Any]] = [{}, {"sparse": True}, {"view": "columns", "kinds": ("numeric",)}]
+    for number, traits in enumerate(every):
+        view, _ = View.fit(model(**traits), [Numbers, Codes, Twice], TRAIN, None, CTX)
+        view.save(tmp_path / str(number))
+        loaded = View.load(tmp_path / str(number), {"numbers": Numbers, "codes": Codes, "twice": Twice})
+        before, after = view.transform(NEW), loaded.transform(NEW)
+        if isinstance(before, Table):
+            before, after = before.matrix(), after.matrix()
+        elif view.sparse:
+            before, after = before.toarray(), after.toarray()
+        np.testing.assert_array_equal(before, after)
