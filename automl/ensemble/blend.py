@@ -1,20 +1,23 @@
-"""The ensemble to ship: the combiner whose cross-fitted score beats the best single member, or else that member."""
+"""The ensemble to ship: means of several members unless they are clearly worse than one, and what improves on them."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
-from automl.contract import ADDITIVE, CombineContext, Combiner, FloatArray, Metric, Predictions, Request, Truth
+from automl.contract import CombineContext, Combiner, FloatArray, Metric, Predictions, Request, Table, Truth
 from automl.ensemble.cost import affordable
 from automl.ensemble.crossfit import CrossFit
+from automl.ensemble.finish import calibrated
 from automl.ensemble.greedy import GreedyMean, usual_calls
+from automl.ensemble.recipe import ENGINES, Recipe
 from automl.ensemble.scoring import Scorer, best_of
-from automl.ensemble.units import paired_error, spread_error
+from automl.ensemble.ways import Pool, Way, fitted, gain_error, ways
 
 
 @dataclass(frozen=True)
@@ -22,20 +25,20 @@ class Blend:
     """What answers for the members it was made from.
 
     Attributes:
-        combiner: fitted over the members at `keep`, in that order; None when one member answers alone.
+        combiner: how the members at `keep`, in that order, become the answer; None when one answers as it is.
         keep: positions of the members needed.
         weights: one per kept member, sum 1.
         fold_predictions: per fold, honest: no unit had a say in the choices that its own prediction rests on.
         score: of `fold_predictions`, higher is better; minus infinity when the metric could not be computed.
         gain: score of the best combiner tried over that of the best single member, both cross-fitted; not above 0
-            when that combiner was not good enough to ship.
+            when no combiner was good enough to ship.
         gain_se: its standard error; NaN when unknown.
         apparent: score of the shipped choice on the units it was chosen with.
         single: position of the best single member.
         failures: combiners that were skipped, and why.
     """
 
-    combiner: Combiner | None
+    combiner: Recipe | None
     keep: tuple[int, ...]
     weights: tuple[float, ...]
     fold_predictions: tuple[Predictions, ...]
@@ -52,27 +55,9 @@ class Blend:
         gap = self.apparent - self.score
         return gap if math.isfinite(gap) and gap > 0 else 0.0
 
-    def apply(self, members: Sequence[Predictions], request: Request) -> Predictions:
+    def apply(self, members: Sequence[Predictions], request: Request, features: Table | None = None) -> Predictions:
         """The answer, from the predictions of the kept members in the order of `keep`."""
-        return members[0] if self.combiner is None else self.combiner.apply(members, request)
-
-
-@dataclass(frozen=True)
-class _Pool:
-    """The members that may be chosen, and what a combiner is told of them.
-
-    Attributes:
-        positions: of `members` among all that there are.
-        costs: (m,) seconds to reckon with.
-        calls: metric calls that all fits of a combiner may make together.
-    """
-
-    members: Sequence[Sequence[Predictions]]
-    positions: tuple[int, ...]
-    costs: FloatArray
-    calls: float
-    ctx: CombineContext
-    failures: list[str] = field(default_factory=list)
+        return members[0] if self.combiner is None else self.combiner.apply(members, request, features)
 
 
 def blend(
@@ -89,6 +74,11 @@ def blend(
     calls: float | None = None,
     deadline: float = math.inf,
     fold_values: FloatArray | None = None,
+    features: Callable[[], Sequence[Any]] | None = None,
+    bounds: tuple[float, float] = (-math.inf, math.inf),
+    alone: bool = False,
+    greedy: bool = False,
+    calibrate: bool = True,
 ) -> Blend:
     """Choose how the members answer together.
 
@@ -97,34 +87,36 @@ def blend(
         truths: per fold, aligned with them.
         requests: per fold, aligned with them.
         metric: what to improve.
-        combiners: classes to try; none leaves additive kinds to `GreedyMean` and others to the best single member.
+        combiners: classes to try beside the engine's means for kinds that can be averaged, or alone for others.
         seed: for everything random.
-        costs: seconds per one-unit prediction of each member; NaN where unknown.
-        budget: seconds that the kept members may cost together.
+        costs: what each member takes of the budget; NaN where unknown.
+        budget: how much the kept members may take together.
         families: one name per member, so that shrinkage keeps several families.
         calls: about how many metric calls a combiner may make; None chooses by the number of units.
         deadline: monotonic time to be done by, as far as the metric allows; infinite when the clock must not matter.
         fold_values: (n_members, n_folds) values of the metric in its own direction, when the caller has them.
+        features: gives, per fold, the table of the units' features, for combiners that need it; None without.
+        bounds: low and high that numbers are cut to.
+        alone: the best single member answers, as it is.
+        greedy: means are selected greedily for the metric, never weighted for the smooth loss.
+        calibrate: False leaves the answer as it is combined.
     """
     ctx = CombineContext(metric, seed, deadline, () if costs is None else tuple(costs), budget, tuple(families or ()))
     every = ctx.seconds(len(members))
     allowed, budget = affordable(every, budget)
-    scorer = Scorer(truths, requests, metric)
     positions = tuple(int(m) for m in allowed)
     ctx = replace(ctx.of_members(positions), budget=budget)
-    chosen = [members[m] for m in positions]
-    started = time.monotonic()
+    chosen, scorer, started = [members[m] for m in positions], Scorer(truths, requests, metric), time.monotonic()
     values = scorer.table(chosen) if fold_values is None else scorer.learn(fold_values[allowed])
     calls = _calls(scorer, calls, deadline, time.monotonic() - started)
     scores = np.array([scorer.total(row) for row in values])
-    pool = _Pool(chosen, positions, every[allowed], calls, replace(ctx, scores=scores))
-    crossed = CrossFit(pool.members, scorer, pool.costs, values, seed)
-    alone = _single(pool, scorer, scores, crossed)
-    if len(positions) == 1 or not crossed.parts:
-        return alone
-    if not combiners and pool.members[0][0].kind in ADDITIVE:
-        combiners = (GreedyMean,)
-    return _best_combined(pool, crossed, alone, combiners)
+    engines = (GreedyMean,) if greedy else ENGINES
+    pool = Pool(chosen, positions, every[allowed], scores, calls, ctx, bounds, engines, calibrate)
+    shown = None
+    if features is not None and any(kind.needs_features for kind in combiners):
+        shown = [replace(q, X=x) for q, x in zip(requests, features(), strict=True)]
+    crossed = CrossFit(chosen, scorer, pool.costs, values, seed, shown)
+    return _plain(pool, crossed) if alone or not crossed.parts else _best(pool, crossed, combiners)
 
 
 def _calls(scorer: Scorer, wanted: float | None, deadline: float, seconds: float) -> float:
@@ -135,112 +127,52 @@ def _calls(scorer: Scorer, wanted: float | None, deadline: float, seconds: float
     return min(calls, max(1.0, (deadline - time.monotonic()) * scorer.used / max(seconds, 1e-9)))
 
 
-def _single(pool: _Pool, scorer: Scorer, scores: FloatArray, crossed: CrossFit) -> Blend:
-    """The best member alone, with the honest score of having chosen it."""
-    best = best_of(scores, pool.costs)
-    honest = len(pool.positions) > 1 and bool(crossed.parts)
-    folds = crossed.single() if honest else tuple(pool.members[best])
-    score = scorer.score(folds) if honest else float(scores[best])
-    position = pool.positions[best]
-    return Blend(None, (position,), (1.0,), folds, score, 0.0, 0.0, float(scores[best]), position)
+def _plain(pool: Pool, crossed: CrossFit) -> Blend:
+    """The best member alone, as it is, with the honest score of having chosen it where there are units enough."""
+    best = best_of(pool.scores, pool.costs)
+    score, position = float(pool.scores[best]), pool.positions[best]
+    folds, honest = tuple(pool.members[best]), score
+    if crossed.parts and len(pool.positions) > 1:
+        folds = crossed.single().predictions
+        honest = crossed.scorer.score(folds)
+    return Blend(None, (position,), (1.0,), folds, honest, 0.0, 0.0, score, position)
 
 
-def _best_combined(pool: _Pool, crossed: CrossFit, alone: Blend, combiners: Sequence[type[Combiner]]) -> Blend:
-    """Combiners by falling cross-fitted score until one can be fitted; the single member if none beats it."""
-    tried = []
-    for kind in combiners:
+def _best(pool: Pool, crossed: CrossFit, combiners: Sequence[type[Combiner]]) -> Blend:
+    """The best way that can be fitted on everything, or the one before it."""
+    good, tried = ways(pool, crossed, combiners)
+    single = good[0]
+    for way in good[:0:-1]:
         try:
-            folds = _crossed(pool, crossed, kind)
+            blend = _shipped(pool, crossed, way)
         except Exception as error:
-            pool.failures.append(f"{kind.name or kind.__name__}: {type(error).__name__}: {error}")
+            pool.failed(way.second or way.first, error)
             continue
-        tried.append((crossed.scorer.score(folds), kind, folds))
-    tried.sort(key=lambda entry: -entry[0])
-    for score, kind, folds in tried:
-        if not score > alone.score:
-            break
-        try:
-            return _shipped(pool, crossed, alone, kind, folds, score)
-        except Exception as error:
-            pool.failures.append(f"{kind.name or kind.__name__}: {type(error).__name__}: {error}")
-    gain, error_of_gain = 0.0, 0.0
-    if tried and math.isfinite(tried[0][0]):
-        gain, error_of_gain = min(0.0, tried[0][0] - alone.score), _gain_se(crossed, tried[0][2], alone)
-    return Blend(**{**vars(alone), "gain": gain, "gain_se": error_of_gain, "failures": tuple(pool.failures)})
+        gain, error_of_gain = way.score - single.score, gain_error(crossed, way, single)
+        return replace(blend, gain=gain, gain_se=error_of_gain, failures=tuple(pool.failures))
+    blend = replace(_shipped(pool, crossed, single), failures=tuple(pool.failures))
+    best = max(tried, key=lambda way: way.score, default=single)
+    if not math.isfinite(best.score) or best is single:
+        return blend
+    return replace(blend, gain=min(0.0, best.score - single.score), gain_se=gain_error(crossed, best, single))
 
 
-def _crossed(pool: _Pool, crossed: CrossFit, kind: type[Combiner]) -> tuple[Predictions, ...]:
-    """Cross-fitted predictions of a combiner; three fifths of the metric calls and of the time go here."""
-    share = 0.6 / len(crossed.parts)
-    now = time.monotonic()
-    deadline = pool.ctx.deadline
-    if now >= deadline:
-        raise TimeoutError("no time left to try it")
-    return crossed.combined(kind, replace(pool.ctx, calls=pool.calls * share, deadline=now + 0.6 * (deadline - now)))
-
-
-def _shipped(
-    pool: _Pool,
-    crossed: CrossFit,
-    alone: Blend,
-    kind: type[Combiner],
-    folds: tuple[Predictions, ...],
-    score: float,
-) -> Blend:
-    """The combiner fitted on everything, without the members it does not need."""
+def _shipped(pool: Pool, crossed: CrossFit, way: Way) -> Blend:
+    """The way fitted on everything and calibrated, without the members it does not need."""
     scorer = crossed.scorer
-    ctx = replace(pool.ctx, calls=pool.calls * 0.4)
-    combiner = kind().fit(pool.members, scorer.truths, scorer.requests, ctx)
-    shares = np.asarray(combiner.weights(), dtype=np.float64)
-    if shares.shape != (len(pool.positions),) or not np.all(np.isfinite(shares)):
-        raise ValueError(f"weights() must give {len(pool.positions)} finite shares, got {shares}")
-    keep = [int(m) for m in np.flatnonzero(shares)]
-    combiner, keep = _lean(combiner, keep, len(shares))
-    if float(pool.costs[keep].sum()) > ctx.budget:
-        raise ValueError(
-            f"its members take {pool.costs[keep].sum():.2g} s per prediction, more than {ctx.budget:.2g} s"
-        )
-    applied = [combiner.apply([pool.members[m][f] for m in keep], r) for f, r in enumerate(scorer.requests)]
+    first, keep, shares, second = fitted(pool, crossed, way)
+    calibration, folds = calibrated(way.crossed.predictions, crossed.parts, scorer, pool.bounds, pool.calibrate)
+    recipe = Recipe(first, second, calibration)
+    shown = crossed.shown if recipe.needs_features and crossed.shown is not None else scorer.requests
+    applied = [recipe.apply([pool.members[m][f] for m in keep], q, q.X) for f, q in enumerate(shown)]
     return Blend(
-        combiner,
+        recipe if recipe.name else None,
         tuple(pool.positions[m] for m in keep),
-        tuple(float(w) for w in shares[keep]),
+        tuple(float(share) for share in shares),
         folds,
-        score,
-        score - alone.score,
-        _gain_se(crossed, folds, alone),
+        scorer.score(folds),
+        0.0,
+        0.0,
         scorer.score(applied),
-        alone.single,
-        tuple(pool.failures),
+        pool.positions[best_of(pool.scores, pool.costs)],
     )
-
-
-def _lean(combiner: Combiner, keep: list[int], n_members: int) -> tuple[Combiner, list[int]]:
-    """Without the members that have no share; with all of them when the combiner cannot do without."""
-    if len(keep) == n_members:
-        return combiner, keep
-    try:
-        return combiner.without(keep), keep
-    except NotImplementedError:
-        return combiner, list(range(n_members))
-
-
-def _gain_se(crossed: CrossFit, folds: tuple[Predictions, ...], alone: Blend) -> float:
-    """Standard error of the gain: over units when the metric is a mean of them, else over the parts."""
-    scorer = crossed.scorer
-    usable = scorer.usable
-    try:
-        found = paired_error(
-            scorer.metric,
-            [scorer.truths[f] for f in usable],
-            [scorer.requests[f] for f in usable],
-            [folds[f] for f in usable],
-            [alone.fold_predictions[f] for f in usable],
-        )
-    except Exception:
-        found = None
-    if found is not None:
-        return found
-    first, second = crossed.cell_values(folds), crossed.cell_values(alone.fold_predictions)
-    differences = [scorer.metric.signed(a) - scorer.metric.signed(b) for a, b in zip(first, second, strict=True)]
-    return spread_error(differences, crossed.cell_sizes)

@@ -24,10 +24,14 @@ class Part:
 
 
 def make_parts(sizes: Sequence[int], seed: int) -> list[Part]:
-    """The folds themselves when there are three or more, else random fifths of every fold; none for too few units."""
+    """Up to five groups of whole folds when there are three or more; else random fifths of every fold.
+
+    None for too few units.
+    """
     if len(sizes) >= FOLDS_ENOUGH:
         folds = range(len(sizes))
-        return [Part({f: None}, {g: None for g in folds if g != f}) for f in folds]
+        groups = [folds[start::PARTS] for start in range(min(PARTS, len(sizes)))]
+        return [Part(dict.fromkeys(g), dict.fromkeys(f for f in folds if f not in g)) for g in groups]
     count = min(PARTS, *sizes)
     if count < 2:
         return []

@@ -1,4 +1,4 @@
-"""A combiner ships only when it is honestly better than the best single member."""
+"""A mean ships unless it is clearly worse than the best single member; anything else only when it is better."""
 
 from __future__ import annotations
 
@@ -11,7 +11,12 @@ import numpy as np
 import pytest
 
 from automl.contract import ArrayPredictions, CombineContext, Combiner, FloatArray, Metric, Predictions, Request, Truth
-from automl.ensemble import GreedyMean, blend
+from automl.ensemble import Blend, GreedyMean, WeightedMean, blend
+
+
+def layer(chosen: Blend) -> Combiner | None:
+    """The first layer of what ships."""
+    return None if chosen.combiner is None else chosen.combiner.first
 
 
 class First(Combiner):
@@ -50,10 +55,11 @@ def test_independent_members_are_combined_and_the_gain_is_real(
 ) -> None:
     data = case(1500, folds, [1.0] * 6)
     chosen = data.blend(log_loss, seed=0)
-    assert isinstance(chosen.combiner, GreedyMean)
+    first = layer(chosen)
+    assert isinstance(first, WeightedMean)
     assert chosen.gain > 2 * chosen.gain_se > 0
     assert sum(chosen.weights) == pytest.approx(1)
-    assert len(chosen.keep) == len(chosen.weights) == len(chosen.combiner.weights())
+    assert len(chosen.keep) == len(chosen.weights) == len(first.weights()) <= 5
     values = [
         log_loss.score(t, p, r) for t, p, r in zip(data.truths, chosen.fold_predictions, data.requests, strict=True)
     ]
@@ -61,26 +67,43 @@ def test_independent_members_are_combined_and_the_gain_is_real(
     assert [len(p) for p in chosen.fold_predictions] == [len(r) for r in data.requests]
 
 
-def test_one_good_member_among_hopeless_ones_answers_alone(case: Callable[..., Any], log_loss: Metric) -> None:
+def test_one_good_member_among_hopeless_ones_answers_alone(case: Callable[..., Any], auc: Metric) -> None:
     data = case(4000, 4, [0.0, 30.0, 30.0])
-    chosen = data.blend(log_loss, seed=0)
-    assert chosen.combiner is None
+    chosen = data.blend(auc, seed=0)
     assert (chosen.keep, chosen.weights, chosen.single) == ((0,), (1.0,), 0)
     assert chosen.gain <= 0
     fold = [data.members[0][0]]
+    assert chosen.apply(fold, data.requests[0]).distance(fold[0]) < 0.02
+
+
+def test_asked_for_one_member_alone_it_answers_as_it_is(case: Callable[..., Any], log_loss: Metric) -> None:
+    data = case(1500, 5, [1.0] * 6)
+    chosen = data.blend(log_loss, seed=0, alone=True)
+    assert chosen.combiner is None
+    assert len(chosen.keep) == 1
+    fold = [data.members[chosen.keep[0]][0]]
     assert chosen.apply(fold, data.requests[0]) is fold[0]
+    assert chosen.score <= chosen.apparent
+
+
+def test_asked_for_greedy_selection_the_means_are_selected_greedily(case: Callable[..., Any], log_loss: Metric) -> None:
+    data = case(800, 5, [1.0] * 6)
+    assert isinstance(layer(data.blend(log_loss, seed=0)), WeightedMean)
+    assert isinstance(layer(data.blend(log_loss, seed=0, greedy=True)), GreedyMean)
 
 
 def test_the_kept_members_give_the_answer_the_combiner_was_fitted_for(
     case: Callable[..., Any], log_loss: Metric
 ) -> None:
-    data = case(3000, 3, [1.0, 30.0, 1.0, 1.0])
+    data = case(3000, 3, [0.5, 30.0, 0.5, 0.5])
     chosen = data.blend(log_loss, seed=0)
     assert 1 not in chosen.keep
-    fold = [data.members[m][0].as_array() for m in chosen.keep]
-    expected = sum(w * p for w, p in zip(chosen.weights, fold, strict=True))
-    answer = chosen.apply([data.members[m][0] for m in chosen.keep], data.requests[0])
-    assert np.allclose(answer.as_array(), expected)
+    fold = [data.members[m][0] for m in chosen.keep]
+    whole = WeightedMean().fit(data.members, data.truths, data.requests, CombineContext(log_loss))
+    expected = whole.apply([member[0] for member in data.members], data.requests[0])
+    first = layer(chosen)
+    assert first is not None
+    assert first.apply(fold, data.requests[0]).distance(expected) < 1e-12
 
 
 def test_the_score_is_not_flattered_by_choosing_among_many_lucky_members(log_loss: Metric) -> None:
@@ -108,8 +131,8 @@ def test_the_same_seed_gives_the_same_blend(case: Callable[..., Any], auc: Metri
 def test_one_member_answers_alone(case: Callable[..., Any], log_loss: Metric, folds: int) -> None:
     data = case(100, folds, [1.0])
     chosen = data.blend(log_loss, seed=0)
-    assert (chosen.combiner, chosen.keep, chosen.gain, chosen.optimism) == (None, (0,), 0.0, 0.0)
-    assert list(chosen.fold_predictions) == data.members[0]
+    assert (chosen.keep, chosen.weights, chosen.gain) == ((0,), (1.0,), 0.0)
+    assert layer(chosen) is None
 
 
 def test_too_few_units_to_split_leave_the_best_single_member(case: Callable[..., Any], log_loss: Metric) -> None:
@@ -133,9 +156,34 @@ def test_tasks_without_truth_are_blended_too() -> None:
 
 
 def test_a_tasks_own_combiner_goes_the_same_way(case: Callable[..., Any], log_loss: Metric) -> None:
-    data = case(800, 4, [2.0, 1.0, 1.0])
-    assert data.blend(log_loss, [First], seed=0).combiner is None
-    assert isinstance(data.blend(log_loss, [First, GreedyMean], seed=0).combiner, GreedyMean)
+    class Product(First):
+        name = "product"
+
+        def apply(self, members: Sequence[Predictions], request: Request) -> Predictions:
+            values = np.prod([m.as_array() for m in members], axis=0) ** (1 / len(members))
+            return ArrayPredictions(members[0].kind, values / values.sum(axis=1, keepdims=True))
+
+    data = case(800, 4, [1.5, 1.0, 1.0])
+    assert isinstance(layer(data.blend(log_loss, [First], seed=0)), WeightedMean)
+    for member in data.members:
+        for fold in member:
+            fold.kind = "ranking"
+    assert layer(data.blend(log_loss, [First], seed=0)) is None
+    chosen = data.blend(log_loss, [First, Product], seed=0)
+    assert isinstance(layer(chosen), Product)
+    assert len(chosen.apply([m[0] for m in data.members], data.requests[0])) == 200
+
+
+def test_members_that_a_combiner_cannot_drop_are_kept(log_loss: Metric, case: Callable[..., Any]) -> None:
+    data = case(300, 3, [2.0, 1.0])
+    for member in data.members:
+        for fold in member:
+            fold.kind = "ranking"
+
+    class Sure(First):
+        name, margin = "sure", -99.0
+
+    assert data.blend(log_loss, [Sure], seed=0).keep == (0, 1)
 
 
 def test_every_combiner_is_told_the_same_about_the_members_that_fit_the_budget(
@@ -167,20 +215,6 @@ def test_every_combiner_is_told_the_same_about_the_members_that_fit_the_budget(
     assert {ctx.seed for ctx in small} >= {3, 4}
 
 
-def test_members_that_a_combiner_cannot_drop_are_kept(log_loss: Metric, case: Callable[..., Any]) -> None:
-    class Product(First):
-        name = "product"
-
-        def apply(self, members: Sequence[Predictions], request: Request) -> Predictions:
-            values = np.prod([m.as_array() for m in members], axis=0) ** (1 / len(members))
-            return ArrayPredictions(members[0].kind, values / values.sum(axis=1, keepdims=True))
-
-    data = case(1000, 4, [1.2, 1.2, 1.2])
-    chosen = data.blend(log_loss, [Product], seed=0)
-    assert chosen.keep == (0, 1, 2)
-    assert len(chosen.apply([m[0] for m in data.members], data.requests[0])) == 250
-
-
 def test_other_kinds_without_a_combiner_of_their_own_use_the_best_single(
     case: Callable[..., Any], log_loss: Metric
 ) -> None:
@@ -194,9 +228,8 @@ def test_other_kinds_without_a_combiner_of_their_own_use_the_best_single(
 def test_a_combiner_that_raises_is_skipped_and_recorded(case: Callable[..., Any], log_loss: Metric) -> None:
     data = case(800, 4, [1.0, 1.0, 1.0])
     chosen = data.blend(log_loss, [Broken, GreedyMean], seed=0)
-    assert isinstance(chosen.combiner, GreedyMean)
+    assert isinstance(layer(chosen), WeightedMean)
     assert chosen.failures == ("broken: RuntimeError: no such luck",)
-    assert data.blend(log_loss, [Broken], seed=0).combiner is None
 
 
 def test_a_metric_that_always_fails_still_leaves_an_answer(case: Callable[..., Any]) -> None:
@@ -220,7 +253,7 @@ def test_the_latency_budget_holds_for_every_choice(case: Callable[..., Any], log
 def test_without_time_the_best_single_answers_and_says_why(case: Callable[..., Any], log_loss: Metric) -> None:
     data = case(800, 4, [1.0, 1.0, 1.0])
     chosen = data.blend(log_loss, seed=0, deadline=time.monotonic() - 1)
-    assert chosen.combiner is None
+    assert layer(chosen) is None
     assert "no time left" in chosen.failures[0]
 
 
