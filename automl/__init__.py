@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from automl.api import AutoML
     from automl.estimators import AutoMLClassifier, AutoMLRegressor
+    from automl.search.settings import Preset
 
 __version__ = "0.1.0"
-__all__ = ["AutoML", "AutoMLClassifier", "AutoMLRegressor", "__version__"]
+__all__ = ["AutoML", "AutoMLClassifier", "AutoMLRegressor", "Preset", "__version__"]
 
 
 def __getattr__(name: str) -> Any:
@@ -24,6 +25,10 @@ def __getattr__(name: str) -> Any:
         from automl import estimators
 
         return getattr(estimators, name)
+    if name == "Preset":
+        from automl.search.settings import Preset
+
+        return Preset
     raise AttributeError(f"module 'automl' has no attribute {name!r}")
 
 

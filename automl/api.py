@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time as clocks
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -12,18 +13,20 @@ import numpy as np
 from automl.contract import ArtifactError, DataError, OptionError
 from automl.discovery import Registry
 from automl.execution.unit import facts_of
+from automl.footprint import footprint
 from automl.intake import Intake, ingest
 from automl.interrupts import interruptible
 from automl.options import Parameters
 from automl.portable import Portable
 from automl.predictor import Predictor, importances
-from automl.report import build_leaderboard
+from automl.report import Description, build_leaderboard
 from automl.search.choosing import choose_task, define, task_settings
 from automl.search.clock import Clock
 from automl.search.events import Noticed, RunEvent
 from automl.search.families import gather
 from automl.search.folding import make_folds
 from automl.search.run import Run
+from automl.search.settings import Preset
 from automl.session import Session, resources, session
 from automl.store import export
 
@@ -41,8 +44,12 @@ class AutoML(Parameters, Portable):
             attribute ``greater_is_better = False``; with ``needs_proba = True`` it is given probabilities.
         time_limit: seconds for the whole of `fit`; None means 300, unless `n_trials` is given.
         n_trials: candidates to try beside the baselines; without a `time_limit` nothing then depends on the clock.
-        preset: ``"fast"``, ``"balanced"`` or ``"best"``.
+        preset: ``"fast"``, ``"balanced"``, ``"best"``, ``"interpretable"`` for a single model that `describe` puts in
+            words, or a `Preset`.
         models: names of models to try; None for all. Baselines always run.
+        max_latency_ms: milliseconds that predicting one row may take, as measured on this machine; None leaves it to
+            the preset.
+        max_size_mb: megabytes that the saved model may take; None sets no limit.
         executor: ``"auto"``, ``"inline"``, ``"local"`` or ``"ray"``.
         ray_address: of a Ray cluster; None starts a local one for ``executor="ray"``.
         n_jobs: trials at once; None for one a core, negative counts back from all cores.
@@ -75,8 +82,10 @@ class AutoML(Parameters, Portable):
         metric: str | Callable[..., float] = "auto",
         time_limit: float | None = None,
         n_trials: int | None = None,
-        preset: str = "balanced",
+        preset: str | Preset = "balanced",
         models: Sequence[str] | None = None,
+        max_latency_ms: float | None = None,
+        max_size_mb: float | None = None,
         executor: str = "auto",
         ray_address: str | None = None,
         n_jobs: int | None = None,
@@ -98,6 +107,8 @@ class AutoML(Parameters, Portable):
         self.n_trials = n_trials
         self.preset = preset
         self.models = models
+        self.max_latency_ms = max_latency_ms
+        self.max_size_mb = max_size_mb
         self.executor = executor
         self.ray_address = ray_address
         self.n_jobs = n_jobs
@@ -162,11 +173,12 @@ class AutoML(Parameters, Portable):
         task = choose_task(registry, self.task, intake.table, intake.roles, self._kinds, settings)
         problem, _ = define(task, intake.table, intake.roles, asked, self.metric)
         facts = facts_of(problem, intake.table, len(intake.table))
-        field = gather(registry, task, facts, settings)
+        field = gather(registry, task, facts, settings, list(intake.table.select(problem.features)))
         given = _kept_folds(folds, intake)
         folding = make_folds(task, problem, intake.table, facts, field.contenders(), settings, given)
         for finding in (*intake.findings, *problem.findings):
             running.emit(Noticed(finding))
+        folder = running.make_folder(self.path, self.overwrite)
         return Run(
             task,
             registry.tasks.reference(task.name),
@@ -178,10 +190,11 @@ class AutoML(Parameters, Portable):
             folding,
             settings,
             running.executor,
-            running.make_folder(self.path, self.overwrite),
+            folder,
             Clock(settings, settings.deadline - settings.seconds if settings.clocked else clocks.monotonic()),
             running.emit,
             running.stopped,
+            partial(footprint, folder.path, registry, intake.table),
         )
 
     def _adopt(self, running: Session, run: Run, intake: Intake, data: Any) -> None:
@@ -267,6 +280,14 @@ class AutoML(Parameters, Portable):
         predictor = self._ready()
         table, truth = predictor.labelled(data, y)
         return pd.DataFrame(importances(predictor, self._metric(), table, truth, n_repeats, random_state))
+
+    def describe(self, model: str | None = None) -> Description:
+        """A readable model in words: print it, or take its `to_frame()`.
+
+        Args:
+            model: name on the leaderboard; None for the only model that answers, as after ``preset="interpretable"``.
+        """
+        return self._ready().describe(model)
 
     def refit(self) -> Self:
         """Fit the ensemble's members again, each on all rows: smaller and faster, with the same weights.

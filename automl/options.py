@@ -9,7 +9,7 @@ import time
 from typing import Any, Self
 
 from automl.contract import OptionError
-from automl.search.settings import Settings, preset_named
+from automl.search.settings import Settings, resolved
 
 DEFAULT_SECONDS = 300.0
 
@@ -61,6 +61,9 @@ def resolve(params: dict[str, Any], started: float, slots: int, memory: int, gpu
     wanted = params["gpus"]
     if wanted != "auto":
         _check_number("gpus", wanted, above=-1)
+    for name in ("max_latency_ms", "max_size_mb"):
+        if params[name] is not None:
+            _check_number(name, params[name], above=0)
     if params["models"] is not None and not params["models"]:
         raise OptionError("models is empty; name at least one model, or leave it None for all")
     return Settings(
@@ -71,10 +74,12 @@ def resolve(params: dict[str, Any], started: float, slots: int, memory: int, gpu
         gpus=float(gpus if wanted == "auto" else min(wanted, gpus)),
         memory=memory,
         seed=seed_of(params["random_state"]),
-        preset=preset_named(params["preset"]),
+        preset=resolved(params["preset"]),
         models=params["models"],
         offline=bool(params["offline"]),
         allow_noncommercial=bool(params["allow_noncommercial"]),
+        max_latency_ms=params["max_latency_ms"],
+        max_size_mb=params["max_size_mb"],
     )
 
 

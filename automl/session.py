@@ -51,7 +51,7 @@ class Session:
         """
         there = self.executor.capacity()
         gpus = there.gpus if self.gpus == "auto" else min(float(self.gpus), there.gpus)
-        return replace(self.settings, slots=there.slots, gpus=gpus)
+        return replace(self.settings, slots=max(1, there.slots // self.settings.preset.threads), gpus=gpus)
 
     def make_folder(self, path: str | Path | None, overwrite: bool) -> RunFolder:
         """The run's folder; it is closed again if the run fails. Raises OptionError."""

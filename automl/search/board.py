@@ -28,8 +28,10 @@ class Board:
         if candidate.key in self._keys:
             return None
         self._keys.add(candidate.key)
-        count = sum(trial.family.name == family.name for trial in self.trials)
+        share = candidate.fidelity
+        count = sum(t.family.name == family.name and t.candidate.fidelity == share for t in self.trials)
         name = family.name if not count else f"{family.name}-{count + 1}"
+        name += f"~{share:.2g}" if share < 1 else ""
         trial = Trial(len(self.trials), name, family, candidate, phase, asked=asked)
         self.trials.append(trial)
         return trial
@@ -48,25 +50,22 @@ class Board:
         return max(chosen, key=lambda trial: trial.score, default=None)
 
     def of(self, family: Family) -> list[Trial]:
-        """A family's trials, oldest first."""
-        return [trial for trial in self.trials if trial.family.name == family.name]
+        """A family's trials without its scouts, oldest first."""
+        return [trial for trial in self.trials if trial.family.name == family.name and not trial.scout]
 
     def hopeless(self, trial: Trial) -> str:
         """Why a trial is not worth its next fold, or "": the forgiving rule.
 
         It goes on unless the mean of its folds is below the worst fold of the best complete contender by more than the
-        standard error of that one's mean, and below the best baseline on the same folds.
+        standard error of that one's mean.
         """
         best = self.best(baseline=False)
-        if best is None or trial.baseline or not trial.results:
+        if best is None or trial.baseline or not trial.results or not self.settings.preset.racing:
             return ""
         worst = min(result.score for result in best.results.values())
         mean = trial.mean()
         spread = best.spread()
         if math.isnan(mean) or mean >= worst - (0.0 if math.isnan(spread) else spread):
-            return ""
-        floor = self.best(baseline=True)
-        if floor is not None and mean >= floor.mean(list(trial.results)):
             return ""
         return f"mean of {len(trial.results)} folds {mean:.5g} is below the worst fold {worst:.5g} of {best.name}"
 
@@ -76,7 +75,15 @@ class Board:
             walls = [r.wall for trial in self.of(family) for r in trial.results.values()]
             if walls:
                 return float(np.mean(walls[-8:]))
+            if scouts := self._scouted(family):
+                return max(scouts)
         return family.cost(self.facts, params if isinstance(params, dict) else family.points[0])
+
+    def _scouted(self, family: Family) -> list[float]:
+        """Seconds that a fold on all rows would take, by the family's scouts on the most rows."""
+        ended = [t for t in self.trials if t.family.name == family.name and t.scout and t.results]
+        most = max((t.candidate.fidelity for t in ended), default=0.0)
+        return [t.seconds() / most for t in ended if t.candidate.fidelity == most]
 
     def discouraged(self, family: Family) -> bool:
         """Has the family nothing complete after several starts, or failed each time?"""
@@ -89,6 +96,11 @@ class Board:
         scores = [trial.mean() for trial in self.of(family) if trial.results]
         known = [score for score in scores if not math.isnan(score)]
         return max(known, default=math.nan)
+
+    def useful_seconds(self) -> float:
+        """CPU seconds of the finished folds of complete and pruned trials."""
+        useful = [trial for trial in self.trials if trial.state in ("ok", "pruned")]
+        return sum(result.cpu for trial in useful for result in trial.results.values())
 
     def failures(self) -> int:
         """Trials whose state is failed."""

@@ -11,20 +11,23 @@ from automl.search.settings import Settings
 _TRIAL_SHARE = 0.2
 _FOLD_SHARE = 0.25
 _GRACE_SECONDS = 5.0
+_SAFETY = 1.3
+_MEASURING_SECONDS, _MEASURING_SHARE = 5.0, 0.08
 
 
 @dataclass
 class Clock:
     """Time of a run. With `n_trials` everything here is infinite and nothing depends on the clock.
 
-    `folds` a trial has; `finishing` is the longest that blending and committing has taken so far, in seconds;
+    `folds` a trial has; `blending` and `committing` are the longest that these have taken so far, in seconds;
     `refitting` is kept for fitting members again on all rows.
     """
 
     settings: Settings
     started: float = field(default_factory=time.monotonic)
     folds: int = 1
-    finishing: float = 0.0
+    blending: float = 0.0
+    committing: float = 0.0
     refitting: float = 0.0
 
     def elapsed(self) -> float:
@@ -40,7 +43,12 @@ class Clock:
         if not self.settings.clocked:
             return 0.0
         base = min(1.2, 0.25 + 0.02 * self.settings.seconds)
-        return base + 2.0 * self.finishing + self.refitting
+        return base + _SAFETY * (self.blending + self.committing) + self.refitting + self._measuring()
+
+    def _measuring(self) -> float:
+        """Seconds to load the model that was kept and see what it takes, when the user limits that."""
+        limited = self.settings.max_latency_ms is not None or self.settings.max_size_mb is not None
+        return min(_MEASURING_SECONDS, _MEASURING_SHARE * self.settings.seconds) if limited else 0.0
 
     def work_left(self) -> float:
         """Seconds in which jobs may still run."""

@@ -7,11 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from automl.contract import Metric, Predictions, Problem, Request, Truth
 from automl.ensemble import Blend
 from automl.search.trial import Trial
 
 ENSEMBLE = "ensemble"
+_WAS = "was"
 
 
 @dataclass(frozen=True)
@@ -85,7 +88,7 @@ def member_of(trial: Trial, folds: Sequence[int]) -> Member:
         trial.candidate.key,
         family.name,
         tuple(folds),
-        family.encoders,
+        trial.candidate.encoders,
         dict(trial.candidate.params),
         bool(family.reference.payload),
         family.reference.target,
@@ -161,9 +164,9 @@ class Honest:
     def state(self) -> dict[str, Any]:
         """As values that `write_state` takes."""
         return {
-            "predictions": [p.state() for p in self.predictions],
-            "truths": [None if t is None else t.state() for t in self.truths],
-            "requests": [{"units": r.units, "extra": dict(r.extra)} for r in self.requests],
+            "predictions": [_lean(p.state(), exact=False) for p in self.predictions],
+            "truths": [None if t is None else _lean(t.state()) for t in self.truths],
+            "requests": [_lean({"units": r.units, "extra": dict(r.extra)}) for r in self.requests],
             "optimism": self.optimism,
             "n_rows": self.n_rows,
         }
@@ -172,9 +175,9 @@ class Honest:
     def of(cls, state: Mapping[str, Any], container: type[Predictions], truth_type: type[Truth]) -> Honest:
         """What `state` came from. `container` and `truth_type` are the task's."""
         return cls(
-            tuple(container.from_state(p) for p in state["predictions"]),
-            tuple(None if t is None else truth_type.from_state(t) for t in state["truths"]),
-            tuple(Request(r["units"], None, r["extra"]) for r in state["requests"]),
+            tuple(container.from_state(_full(p)) for p in state["predictions"]),
+            tuple(None if t is None else truth_type.from_state(_full(t)) for t in state["truths"]),
+            tuple(Request(r["units"], None, r["extra"]) for r in map(_full, state["requests"])),
             state["optimism"],
             state["n_rows"],
         )
@@ -184,3 +187,28 @@ class Honest:
         from automl.ensemble import score_interval
 
         return score_interval(self.predictions, self.truths, self.requests, metric, n, level, optimism=self.optimism)
+
+
+def _lean(value: Any, exact: bool = True) -> Any:
+    """A state with its wide arrays in a type half as wide or less; numbers lose digits only where not `exact`."""
+    if isinstance(value, Mapping):
+        return {name: _lean(inner, exact) for name, inner in value.items()}
+    if not isinstance(value, np.ndarray) or value.dtype not in (np.float64, np.int64):
+        return value
+    narrow: Any = np.float32
+    if value.dtype == np.int64:
+        low, high = int(value.min(initial=0)), int(value.max(initial=0))
+        narrow = np.promote_types(np.min_scalar_type(low), np.min_scalar_type(high))
+    with np.errstate(over="ignore"):
+        small = value.astype(narrow)
+    kept = np.isfinite(small).all() if not exact else np.array_equal(small.astype(value.dtype), value)
+    return {_WAS: str(value.dtype), "values": small} if kept else value
+
+
+def _full(value: Any) -> Any:
+    """The state that `_lean` made smaller."""
+    if not isinstance(value, Mapping):
+        return value
+    if _WAS in value:
+        return value["values"].astype(value[_WAS])
+    return {name: _full(inner) for name, inner in value.items()}

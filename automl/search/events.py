@@ -50,13 +50,20 @@ class EnsembleImproved:
 
 @dataclass(frozen=True)
 class RunFinished:
-    """The run is over. `failures`: trials whose state is failed; `seconds`: the whole run took this long."""
+    """The run is over.
+
+    Attributes:
+        failures: trials whose state is failed.
+        seconds: the whole run took this long.
+        busy: CPU seconds of complete and pruned trials over slots x wall seconds of the search.
+    """
 
     score: float | None
     best_baseline: float | None
     trials: int
     failures: int
     seconds: float
+    busy: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from automl.contract import (
+    Column,
     EncoderPlugin,
     Facts,
     ModelPlugin,
@@ -20,6 +21,7 @@ from automl.contract import (
 from automl.discovery import PluginRef, Registry, missing_requirement, space_of
 from automl.search.settings import Settings
 
+_USUAL_SECONDS = 60.0
 TABULAR_VIEWS = ("matrix", "columns")
 
 
@@ -29,7 +31,10 @@ class _Unestimated(ModelPlugin):
 
 @dataclass(frozen=True)
 class Family:
-    """A model that takes part, with all that jobs need to know of it."""
+    """A model that takes part, with all that jobs need to know of it.
+
+    `encoders` is the chain of its view; `blocks` are feature blocks that may be added to it, by name, best first.
+    """
 
     name: str
     model: type[ModelPlugin]
@@ -39,6 +44,12 @@ class Family:
     encoders: tuple[str, ...]
     encoder_references: tuple[PluginRef, ...]
     resources: Resources
+    blocks: Mapping[str, PluginRef] = field(default_factory=dict)
+
+    def references(self, encoders: Sequence[str]) -> tuple[PluginRef, ...]:
+        """Where the encoders of this chain come from: the family's own and its feature blocks."""
+        own = dict(zip(self.encoders, self.encoder_references, strict=True))
+        return tuple(own.get(name) or self.blocks[name] for name in encoders)
 
     @property
     def label(self) -> str:
@@ -84,8 +95,12 @@ class Field:
         return self.contenders() + tunable
 
 
-def gather(registry: Registry, task: TaskPlugin, facts: Facts, settings: Settings) -> Field:
+def gather(
+    registry: Registry, task: TaskPlugin, facts: Facts, settings: Settings, columns: Sequence[Column] = ()
+) -> Field:
     """Every model of the task's kind, sorted into those that can run and those that cannot.
+
+    columns: the features, to which blocks may add.
 
     Raises OptionError when `settings.models` names something unknown, PluginError when nothing can run.
     """
@@ -100,7 +115,7 @@ def gather(registry: Registry, task: TaskPlugin, facts: Facts, settings: Setting
     for name, model in sorted(classes.items()):
         if not _chosen(model, settings):
             continue
-        unsuited = _unsuited(model, task)
+        unsuited = _unsuited(model, task) or _unreadable(model, settings)
         if unsuited and name not in found.named:
             continue  # models of other tasks are no news unless they were asked for
         reason = unsuited or _refusal(model, settings)
@@ -108,7 +123,10 @@ def gather(registry: Registry, task: TaskPlugin, facts: Facts, settings: Setting
             found.skipped.append(Skipped(name, reason))
             continue
         try:
-            found.families.append(_family(registry, model, task, facts, settings, encoders, refused))
+            family = _family(registry, model, task, facts, settings, encoders, refused)
+            blocks = blocks_for(model, {name: e for name, e in encoders.items() if name not in refused}, columns)
+            references = {name: registry.encoders.reference(name) for name in blocks}
+            found.families.append(replace(family, blocks=references))
         except PluginError as error:
             found.skipped.append(Skipped(name, str(error)))
         except Exception as error:  # a stranger's space, resources or class: it is left out, the others run
@@ -137,9 +155,18 @@ def _unsuited(model: type[ModelPlugin], task: TaskPlugin) -> str:
     return ""
 
 
+def _unreadable(model: type[ModelPlugin], settings: Settings) -> str:
+    """Why a model is none for this preset, or ""."""
+    if settings.preset.readable and not model.readable:
+        return "it cannot be read, and the preset takes readable models only"
+    return ""
+
+
 def _chosen(model: type[ModelPlugin], settings: Settings) -> bool:
     """Named by the user; baselines also run when only contenders are named, so that there is something to beat."""
-    return settings.models is None or model.name in settings.models or model.baseline
+    if settings.models is None:
+        return settings.preset.readable or not model.on_request
+    return model.name in settings.models or model.baseline
 
 
 def _refusal(plugin: type[Plugin], settings: Settings) -> str:
@@ -156,8 +183,9 @@ def _family(
     encoders: Mapping[str, type[EncoderPlugin]],
     refused: Mapping[str, str],
 ) -> Family:
-    space = space_of(model, task.family)
-    points = tuple(space.portfolio(task.name, facts.n_rows)[: max(1, settings.preset.starts)])
+    known = {"seconds": settings.seconds if settings.clocked else _USUAL_SECONDS, **facts.learnt}
+    space = space_of(model, task.family).suited(task.name, facts.n_rows, known)
+    points = tuple(space.portfolio(task.name, facts.n_rows, known)[: max(1, settings.preset.starts)])
     allowed = {name: encoder for name, encoder in encoders.items() if name not in refused}
     chain = chain_of(model, allowed) if model.view in TABULAR_VIEWS else ()
     for name in chain:
@@ -166,7 +194,9 @@ def _family(
             raise PluginError(f"its encoder {name!r} is not available: {reason}")
     references = tuple(registry.encoders.reference(name) for name in chain)
     wanted = model.resources(facts, points[0])
-    offered = next((r for r in wanted if r.gpus <= settings.gpus and r.cpus <= max(1, settings.slots)), None)
+    threads = settings.preset.threads
+    wanted = [replace(r, cpus=max(r.cpus, threads)) for r in wanted]
+    offered = next((r for r in wanted if r.gpus <= settings.gpus and r.cpus <= max(1, settings.slots * threads)), None)
     if offered is None:
         raise PluginError(f"needs {wanted[0]}, and there are {settings.slots} slots and {settings.gpus:g} GPUs")
     return Family(model.name, model, registry.models.reference(model.name), space, points, chain, references, offered)
@@ -178,3 +208,16 @@ def chain_of(model: type[ModelPlugin], encoders: Mapping[str, type[EncoderPlugin
         return tuple(model.encoders)
     defaults = [e for e in encoders.values() if model.view in e.default_for]
     return tuple(e.name for e in sorted(defaults, key=lambda e: (-e.priority, e.name)))
+
+
+def blocks_for(
+    model: type[ModelPlugin], encoders: Mapping[str, type[EncoderPlugin]], columns: Sequence[Column]
+) -> tuple[str, ...]:
+    """Names of the feature blocks that could add to these columns for this model, best first.
+
+    None for readable models: what a block computes of several columns cannot be put in words of one.
+    """
+    if model.readable:
+        return ()
+    fits = [e for e in encoders.values() if model.view in e.adds_to and e.can_add(columns, e().params)]
+    return tuple(e.name for e in sorted(fits, key=lambda e: (-e.priority, e.name)))

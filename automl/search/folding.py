@@ -14,7 +14,8 @@ from automl.search.families import TABULAR_VIEWS, Family
 from automl.search.settings import Settings
 
 _ROWS_TO_FOLDS = ((5_000, 8), (20_000, 5), (50_000, 4), (200_000, 3))
-_ROWS_TO_REPEATS = ((300, 5), (1_000, 3), (2_000, 2))
+_ROWS_TO_REPEATS = ((300, 10), (1_000, 6), (2_000, 3), (5_000, 2))
+_HOLDOUT_ROWS, _HOLDOUT_SHARES = 30_000, (0.03, 0.15)
 _HEAD = 5
 _SHARE = 0.5
 
@@ -58,12 +59,13 @@ def make_folds(
         return Folding(tuple(task.folds(problem, table, FoldPlan(len(pairs), seed=settings.seed, given=pairs))), 1)
     count = fold_count(len(table), facts, contenders, settings)
     repeats = 1
-    if settings.clocked and count > 1 and problem.kind in ADDITIVE and not {"time", "groups"} & set(problem.roles):
+    wanted = settings.preset.repeats and settings.clocked
+    if wanted and count > 1 and problem.kind in ADDITIVE and not {"time", "groups"} & set(problem.roles):
         repeats = next((r for rows, r in _ROWS_TO_REPEATS if len(table) <= rows and settings.seconds >= 30), 1)
     folds: list[Fold] = []
     first: list[Fold] = []
     for repeat in range(repeats):
-        plan = FoldPlan(count, holdout=0.15, seed=settings.seed + 1000 * repeat)
+        plan = FoldPlan(count, holdout=_holdout(len(table)), seed=settings.seed + 1000 * repeat)
         new = list(task.folds(problem, table, plan))
         if repeat and _same(first, new):  # the task's folds do not depend on the seed
             repeats = 1
@@ -74,6 +76,11 @@ def make_folds(
         raise OptionError("the task made no folds from this data; give more rows or your own folds=")
     _check_roles_kept(task, problem, table, folds)
     return Folding(tuple(folds), repeats)
+
+
+def _holdout(n_rows: int) -> float:
+    """Share of the rows to validate on when there is one fold: enough to tell models apart, and no more."""
+    return float(np.clip(_HOLDOUT_ROWS / n_rows, *_HOLDOUT_SHARES))
 
 
 def _check_roles_kept(task: TaskPlugin, problem: Problem, table: Table, folds: Sequence[Fold]) -> None:
@@ -105,7 +112,9 @@ def _targets_and_groups(task: TaskPlugin, problem: Problem, table: Table) -> tup
 
 
 def fold_count(n_rows: int, facts: Facts, contenders: Sequence[Family], settings: Settings) -> int:
-    """Folds by size, lowered until the head of the portfolio fits half the time."""
+    """Folds by size, lowered until the head of the portfolio fits half the time; or as many as the preset says."""
+    if settings.preset.folds is not None:
+        return min(settings.preset.folds, max(2, n_rows // 2))
     count = next((k for rows, k in _ROWS_TO_FOLDS if n_rows <= rows), 1)
     count = min(count, settings.preset.max_folds, max(2, n_rows // 2))
     if not settings.clocked:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from automl.execution.job import Candidate
 from automl.search.allocation import Claim, choose
+from automl.search.blocks import Blocks
 from automl.search.board import Board
 from automl.search.clock import Clock
 from automl.search.families import Family, Field
+from automl.search.ladder import Ladder
 from automl.search.proposer import Proposer
+from automl.search.scorer import Scorer
 from automl.search.settings import Settings
 from automl.search.trial import Trial
 
@@ -19,27 +23,37 @@ _FREE_CANDIDATES = 30
 _BEFORE_REPEATS = 14
 _TRIALS_PER_KNOB = 6
 _LEAST_SHARE = 0.01
-_SHOWN_SHARE = 0.05
+_SHOWN_SHARE = 0.01
+_DIVERSE, _DIVERSE_PER_SHARE = 0.1, 2.0
 _REPEATED = 8
 _ROWS_PER_CANDIDATE = 50
+_SCOUT_SHARE = 0.25
 
 
 class Planner:
-    """Decides which fold of which trial runs next, and makes new trials."""
+    """Decides which fold of which trial runs next, and makes new trials.
+
+    Attributes:
+        helpful: names of families with a weighty share in the last ensemble; each counts as being as good as the best.
+    """
 
     def __init__(
-        self, field: Field, board: Board, clock: Clock, settings: Settings, task: str, repeats: int = 1
+        self, field: Field, board: Board, scorer: Scorer, clock: Clock, settings: Settings, task: str, repeats: int = 1
     ) -> None:
-        self.field, self.board, self.clock, self.settings = field, board, clock, settings
+        self.field, self.board, self.scorer, self.clock, self.settings = field, board, scorer, clock, settings
         self.repeats = repeats
         self._baselines = field.baselines()
         self._firsts = field.contenders()
-        self._next_point = {family.name: 1 for family in field.searched()}
+        self._ladder = Ladder(field.contenders() if settings.clocked else (), board.facts.n_rows)
+        self._scouting = self._ladder.next() is not None
+        self._points = {family.name: list(range(len(family.points))) for family in field.searched()}
         self._proposers = {
             family.name: Proposer(family.space, task, settings.seed + number)
             for number, family in enumerate(field.searched())
         }
+        self._blocks = Blocks()
         self._dry: set[str] = set()
+        self.helpful: frozenset[str] = frozenset()
         self.phase = "baselines"
 
     def next(self) -> tuple[Trial, int] | None:
@@ -68,7 +82,7 @@ class Planner:
 
     def _open_trials(self) -> list[Trial]:
         """Trials with a fold to start, most urgent first: baselines, then first folds still to come, then the best."""
-        open_trials = [t for t in self.board.running() if len(t.submitted) < self.board.n_folds]
+        open_trials = [t for t in self.board.running() if len(t.submitted) < (1 if t.scout else self.board.n_folds)]
         waiting = [t for t in open_trials if t.results or t.baseline or not t.submitted]  # or its node was lost
         breadth = bool(self._firsts) and not self._limit_reached()
         if breadth and not any(t.baseline for t in waiting):
@@ -95,22 +109,37 @@ class Planner:
         for trial in self.board.running():
             if len(trial.results) == self.board.n_folds or not trial.results:
                 continue
-            reason = "" if self._shown(trial) else self.board.hopeless(trial)
+            reason = self.board.hopeless(trial)
+            if reason and (self._shown(trial) or self._diverse(trial)):
+                reason = ""
             if not reason and not trial.in_flight and not self._fits(trial):
                 reason = f"no time left for {self.board.n_folds - len(trial.results)} more folds"
             if reason:
                 trial.state, trial.reason = "pruned", reason
                 self.learn(trial)
 
+    def _diverse(self, trial: Trial) -> bool:
+        """Though behind, does it lift the best by a tenth of a standard error when mixed in, or more if it is dear?"""
+        best = self.board.best(baseline=False)
+        if best is None or math.isnan(best.spread()):
+            return False
+        if len(trial.results) != trial.weighed:
+            trial.weighed, trial.added = len(trial.results), self.scorer.adds(trial, best)
+        return trial.added > best.spread() * (_DIVERSE + _DIVERSE_PER_SHARE * self._share_to_come(trial))
+
     def _shown(self, trial: Trial) -> bool:
         """A family's first trial goes through all folds when that is cheap, so that the leaderboard tells of each."""
         if self.board.of(trial.family)[0] is not trial:
             return False
+        return self._share_to_come(trial) <= _SHOWN_SHARE
+
+    def _share_to_come(self, trial: Trial) -> float:
+        """The share of all the time that its other folds would take; 0 when the clock must not matter."""
         if not self.settings.clocked:
-            return True
+            return 0.0
         rest = self.board.n_folds - len(trial.results)
         cost = max(result.wall for result in trial.results.values()) * rest / self.settings.slots
-        return cost <= _SHOWN_SHARE * self.settings.seconds
+        return cost / self.settings.seconds
 
     # -- new trials ------------------------------------------------------------------------------------------------
 
@@ -121,19 +150,46 @@ class Planner:
                 return trial
         if self._limit_reached():
             return None
+        if self._scouting and (scout := self._scout()) is not None:
+            return scout
         if not self._firsts and self._tried() >= _BEFORE_REPEATS and self._repeat() is not None:
             return None  # steadier predictions of what is good come before more candidates
-        self.phase = "portfolio" if self.phase == "baselines" else self.phase
+        self.phase = "portfolio" if self.phase in ("baselines", "scouts") else self.phase
         while self._firsts:
             family = self._firsts.pop(0)
             if self._affordable(family, _FIRST_SHARE):
-                trial = self._at_point(family, 0, "start")
+                trial = self._at_point(family, self._points[family.name].pop(0), "start")
                 if trial is not None:
                     return trial
         return self._searched()
 
+    def _scout(self) -> Trial | None:
+        """The next scout; None when there is none to start, and from then on the scouts' order holds."""
+        self.phase = "scouts"
+        if self.clock.elapsed() > _SCOUT_SHARE * self.settings.seconds:
+            self._ladder.close()
+        while (climber := self._ladder.next()) is not None:
+            candidate = self._candidate(climber.family, dict(climber.family.points[climber.point]))
+            trial = self.board.add(climber.family, replace(candidate, fidelity=self._ladder.share(climber)), "scout")
+            if trial is None:
+                break
+            climber.trials.append(trial)
+            return trial
+        self._ladder.close()
+        if self._ladder.used:
+            self._heed_scouts()
+        self._scouting = False
+        return None
+
+    def _heed_scouts(self) -> None:
+        """Only the best families go on, the best first, and each with its best start point."""
+        best = self._ladder.families()
+        self._dry |= {family.name for family in self.field.contenders() if family.name not in best}
+        self._firsts = sorted((f for f in self._firsts if f.name in best), key=lambda f: best.index(f.name))
+        self._points = {family.name: self._ladder.points(family) for family in self.field.searched()}
+
     def _tried(self) -> int:
-        return sum(not trial.baseline for trial in self.board.trials)
+        return sum(not trial.baseline and not trial.scout for trial in self.board.trials)
 
     def _repeat(self) -> tuple[Trial, int] | None:
         """The next fold of a further repeat of a good trial; best trials first, one repeat of all after the other."""
@@ -160,6 +216,9 @@ class Planner:
 
     def _searched(self) -> Trial | None:
         """The next trial of the family whose turn it is."""
+        for family in self.field.searched():
+            if self._blocks.spreading(family) and self._may_go_on(family) and (trial := self._block_test(family)):
+                return trial
         while True:
             claims = [self._claim(family) for family in self.field.searched() if self._may_go_on(family)]
             best = self.board.best(baseline=False)
@@ -173,11 +232,11 @@ class Planner:
             self._dry.add(name)
 
     def _next_of(self, family: Family) -> Trial | None:
-        """The family's next start point, else a suggestion; None when it has nothing new."""
-        while self._next_point[family.name] < len(family.points):
-            point = self._next_point[family.name]
-            self._next_point[family.name] += 1
-            trial = self._at_point(family, point, "start")
+        """The family's next feature block to test or start point, else a suggestion; None when it has nothing new."""
+        if (tested := self._block_test(family)) is not None:
+            return tested
+        while self._points[family.name]:
+            trial = self._at_point(family, self._points[family.name].pop(0), "start")
             if trial is not None:
                 return trial
         proposer = self._proposers[family.name]
@@ -192,21 +251,34 @@ class Planner:
             proposer.tell(token, None)
         return None
 
+    def _block_test(self, family: Family) -> Trial | None:
+        wanted = self._blocks.propose(family, self.board.of(family)) if self.settings.preset.blocks else None
+        if wanted is None:
+            return None
+        candidate, block, base = wanted
+        trial = self.board.add(family, candidate, "features")
+        if trial is not None:
+            self._blocks.started(family, block, base, trial)
+        return trial
+
     def _at_point(self, family: Family, point: int, phase: str) -> Trial | None:
         return self.board.add(family, self._candidate(family, dict(family.points[point])), phase)
 
     def _candidate(self, family: Family, params: dict[str, object]) -> Candidate:
-        return Candidate(family.name, params, family.encoders, seed=self.settings.seed)
+        return Candidate(family.name, params, self._blocks.encoders(family), seed=self.settings.seed)
 
     def _claim(self, family: Family) -> Claim:
         """In seconds when the run is clocked, each trial counting at least a hundredth of the time; else in trials."""
         trials = self.board.of(family)
+        best = self.board.best_score(family)
         if not self.settings.clocked:
-            return Claim(family.name, self.board.best_score(family), float(len(trials)), 1.0)
+            return Claim(family.name, best, float(len(trials)), 1.0)
         least = _LEAST_SHARE * self.settings.seconds
         cost = self.board.fold_cost(family) * self.board.n_folds / self.settings.slots
         spent = sum(max(trial.seconds() / self.settings.slots, least) for trial in trials)
-        return Claim(family.name, self.board.best_score(family), spent, max(cost, least))
+        if family.name in self.helpful and (top := self.board.best(baseline=False)) is not None:
+            best = max(best, top.mean())
+        return Claim(family.name, best, spent, max(cost, least))
 
     def _may_go_on(self, family: Family) -> bool:
         if family.name in self._dry or self.board.discouraged(family):

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from automl.contract import ADDITIVE, ArtifactError, Combiner, Metric, NothingFitted, Problem, Table, TaskPlugin
+from automl.contract import ADDITIVE, ArtifactError, Metric, NothingFitted, Problem, Table, TaskPlugin
 from automl.discovery import PluginRef
-from automl.ensemble import Blend, blend, selection_optimism
+from automl.ensemble import Blend, Recipe, selection_optimism
 from automl.execution.job import Dataset, Job, Outcome
 from automl.execution.protocol import Executor
 from automl.execution.unit import facts_of
+from automl.search.blender import Blended, Blender, helpful_families
 from automl.search.board import Board
+from automl.search.budget import Budget, Footprint, kept_to
 from automl.search.clock import Clock
 from automl.search.deploy import (
     Deployment,
@@ -28,7 +31,7 @@ from automl.search.deploy import (
     refit_key,
     refitted,
 )
-from automl.search.events import EnsembleImproved, PhaseStarted, RunEvent, RunFinished
+from automl.search.events import EnsembleImproved, Noticed, PhaseStarted, RunEvent, RunFinished
 from automl.search.families import Field
 from automl.search.fingerprint import fingerprint
 from automl.search.folding import Folding, training_rows
@@ -41,10 +44,8 @@ from automl.search.settings import Settings
 from automl.search.trial import Trial
 from automl.store import RunFolder
 
-_POOL = 40
-_BLEND_EVERY = 5
-_BLEND_SHARE = 8.0
 _REFIT_SHARE = 0.2
+_HONEST_BYTES, _COLUMN_BYTES, _BESIDE_BYTES = 4, 200, 10_000
 
 
 class Run:
@@ -53,6 +54,7 @@ class Run:
     Args:
         schema: state of the intake's schema, committed with the model.
         wanted: the metric as the user named it, for what `TaskPlugin.refine` changes.
+        measure: what the committed model in the run's folder takes; None leaves limits to the members' own figures.
     """
 
     def __init__(
@@ -71,11 +73,14 @@ class Run:
         clock: Clock,
         emit: Callable[[RunEvent], None],
         stopped: Callable[[], bool],
+        measure: Callable[[], Footprint] | None = None,
     ) -> None:
         self.task, self.problem, self.table, self.schema, self.wanted = task, problem, table, schema, wanted
         self.field, self.folding, self.settings = field, folding, settings
         self.executor, self.folder, self.clock = executor, folder, clock
-        self.emit, self.stopped = emit, stopped
+        self.emit, self.stopped, self.measure = emit, stopped, measure
+        honest, columns = len(table) * problem.n_outputs, len(table.columns)
+        self.budget = Budget(settings, _BESIDE_BYTES + _HONEST_BYTES * honest + _COLUMN_BYTES * columns)
         clock.folds = folding.judged
         self.metric: Metric = task.metric(problem, wanted)
         self.scorer = Scorer(task, problem, table, folding, self.metric)
@@ -83,10 +88,20 @@ class Run:
         self.dataset = Dataset(table, problem, folding.folds, task_reference)
         self.plan: Deployment | None = None
         self.honest: Honest | None = None
-        self._blended_at, self._blended_trials = -math.inf, 0
-        self._combiner: Combiner | None = None
-        self._committing = 0.0
-        self._best: tuple[Blend, list[Trial]] | None = None
+        self._combiner: Recipe | None = None
+        self._searched = 0.0
+        self.blender = Blender(
+            task,
+            problem,
+            self.metric,
+            self.board,
+            self.scorer,
+            settings,
+            clock,
+            self._folds_of,
+            self.budget,
+            beside=settings.clocked and executor.isolates,
+        )
 
     def search(self) -> None:
         """Run trials until time, trials or ideas are used up; every improvement is committed."""
@@ -103,36 +118,35 @@ class Run:
                 "data": fingerprint(self.table),
             }
         )
-        planner = Planner(self.field, self.board, self.clock, self.settings, self.task.name, self.folding.repeats)
+        started = self.clock.elapsed()
+        self.planner = Planner(
+            self.field, self.board, self.scorer, self.clock, self.settings, self.task.name, self.folding.repeats
+        )
         Scheduler(
             self.executor,
-            planner,
+            self.planner,
             self.board,
             self.scorer,
             self.clock,
             self.settings,
             keep=self._keep,
             finished=self._finished,
+            tick=self._tick,
             drop=lambda trial: self.folder.drop_model(trial.candidate.key),
             emit=self.emit,
             note=self.folder.journal.append,
             stopped=self.stopped,
         ).run()
+        self._searched = self.clock.elapsed() - started
 
     def finish(self) -> Deployment:
-        """The last blend, refit where fold models cannot be averaged, and the last commit. Raises NothingFitted."""
+        """The last blend, refit where fold models are not averaged, and the last commit. Raises NothingFitted."""
         if not self.board.ok():
             raise NothingFitted(self._why_nothing())
         self.emit(PhaseStarted("ensemble", self.clock.left()))
-        chosen, pool = self._last_blend()
-        learnt = self._refine(chosen)
-        plan = replace(deployment(self._worth_keeping(), pool, chosen, self._folds_of), score=learnt.score)
-        if self.problem.kind not in ADDITIVE:
-            self.clock.refitting = 0.0  # what it was kept for is now
-            self.clock.finishing = self._committing
-            plan = self.refit(plan)
-        self.honest = self._honest(chosen, learnt.optimism)
-        self._commit(plan, honest=True)
+        plan = self._concluded(self.blender.last())
+        if self.budget.asked and self.measure is not None:
+            plan = self._kept_to_limits(plan, self.measure)
         baseline = self.board.best(baseline=True)
         self.emit(
             RunFinished(
@@ -141,8 +155,32 @@ class Run:
                 len(self.board.trials),
                 self.board.failures(),
                 self.clock.elapsed(),
+                self.board.useful_seconds() / max(1e-9, self.settings.slots * self._searched),
             )
         )
+        return plan
+
+    def _concluded(self, made: Blended) -> Deployment:
+        """Learn what is learnt from the blend's honest predictions, refit, and commit."""
+        self._combiner = made.blend.combiner
+        learnt = self._refine(made.blend)
+        plan = replace(self._planned(made.blend, made.pool), score=learnt.score)
+        if not self._averaged():
+            self.clock.refitting = self.clock.blending = 0.0  # what they were kept for is over
+            plan = self.refit(plan)
+        self.honest = self._honest(made.blend, learnt.optimism)
+        self._commit(plan, honest=True)
+        return plan
+
+    def _kept_to_limits(self, plan: Deployment, measure: Callable[[], Footprint]) -> Deployment:
+        """With fewer members where the committed model was measured to go beyond the user's limits."""
+        plan, missed = kept_to(self.budget, plan, measure, lambda: self._concluded(self.blender.now()), self.clock.left)
+        if missed:
+            self.problem = replace(self.problem, findings=(*self.problem.findings, *missed))
+            self._commit(plan, honest=True)
+        for finding in missed:
+            self.emit(Noticed(finding))
+            warnings.warn(f"{finding.what}; {finding.done}", stacklevel=2)
         return plan
 
     def refit(self, plan: Deployment) -> Deployment:
@@ -154,7 +192,7 @@ class Run:
             soft = max(0.1, self.clock.work_left()) if self.settings.clocked else math.inf
             family, params = trial.family, refit_params(trial)
             candidate = replace(trial.candidate, params=params)
-            references = family.encoder_references
+            references = family.references(candidate.encoders)
             job = Job(
                 -1 - number,
                 candidate,
@@ -200,103 +238,72 @@ class Run:
             self.folder.write_model(trial.candidate.key, fold, outcome.files)
 
     def _kept(self) -> int:
-        """How many of the first folds keep their models: the deployed, or one where they cannot be averaged."""
-        return self.folding.deployed if self.problem.kind in ADDITIVE else 1
+        """How many of the first folds keep their models: the deployed, or one where they are not averaged."""
+        return self.folding.deployed if self._averaged() else 1
+
+    def _averaged(self) -> bool:
+        """Do the folds' models answer by their mean? Else the ensemble's members are fitted on all rows at the end."""
+        return self.problem.kind in ADDITIVE and not self.settings.preset.refit
 
     def _folds_of(self, trial: Trial) -> list[int]:
         """Folds whose models answer for a trial."""
         return trial.folds(self.folding.judged, self._kept())
 
     def _finished(self, trial: Trial) -> None:
-        """Commit what is better than before; blend now and then."""
-        self._improve(trial)
+        """Commit the first model and every better baseline at once."""
+        first = trial.baseline or self.plan is None
+        if first and self.board.best() is trial and self._improves(trial.score) and self._fits(trial):
+            self._commit_single(trial)
         self._keep_time_to_refit()
 
-    def _improve(self, trial: Trial) -> None:
-        if trial.baseline or self.plan is None:
-            if self.board.best() is trial and (self.plan is None or not self.plan.score >= trial.score):
-                self._commit_single(trial)
+    def _tick(self) -> None:
+        """Commit a new blend that is better than what is committed."""
+        made = self.blender.poll()
+        if made is None:
             return
-        if self._blend_due():
-            chosen = self._blend()
-            if self.plan is None or not self.plan.score >= chosen.score:
-                self._commit(deployment(self._worth_keeping(), self._pool(), chosen, self._folds_of))
-                self._announce()
+        if self.settings.clocked:
+            self.planner.helpful = helpful_families(made)
+        if self._improves(made.blend.score):
+            self._commit_blend(made)
+            self._keep_time_to_refit()
+
+    def _fits(self, trial: Trial) -> bool:
+        return self.budget.holds(trial, self._folds_of(trial))
+
+    def _improves(self, score: float) -> bool:
+        return self.plan is None or not self.plan.score >= score
 
     def _keep_time_to_refit(self) -> None:
-        """Where fold models cannot be averaged, the ensemble's members are fitted on all rows at the end."""
-        if self.plan is None or self.problem.kind in ADDITIVE or not self.settings.clocked:
+        """For the members, where they are fitted on all rows at the end."""
+        if self.plan is None or self._averaged() or not self.settings.clocked:
             return
         walls = [max(r.wall for r in t.results.values()) for t in self.board.ok() if t.name in self.plan.chosen]
         rounds = math.ceil(len(walls) / self.settings.slots)
         self.clock.refitting = min(_REFIT_SHARE * self.settings.seconds, 1.5 * rounds * max(walls))
 
-    def _blend_due(self) -> bool:
-        new = len(self.board.ok()) - self._blended_trials
-        if not self.settings.clocked:
-            return new >= _BLEND_EVERY
-        return self.clock.elapsed() - self._blended_at >= max(1.0, _BLEND_SHARE * self.clock.finishing)
-
-    def _blend(self) -> Blend:
-        started = time.monotonic()
-        pool = self._pool()
-        costs = [trial.row_seconds(self._folds_of(trial)) for trial in pool]
-        budget = self.settings.preset.row_ms / 1000
-        chosen = blend(
-            [trial.judged for trial in pool],
-            self.scorer.truths[: self.scorer.judged],
-            self.scorer.requests[: self.scorer.judged],
-            self.metric,
-            self.task.combiners(self.problem),
-            self.settings.seed,
-            costs if self.settings.clocked else None,
-            budget if self.settings.clocked else math.inf,
-            families=[trial.family.name for trial in pool],
-            deadline=self._blend_deadline(started),
-        )
-        self._combiner = chosen.combiner
-        if chosen.combiner is not None and (self._best is None or chosen.score >= self._best[0].score):
-            self._best = chosen, pool
-        self._blended_at, self._blended_trials = self.clock.elapsed(), len(self.board.ok())
-        if self.settings.clocked:
-            self.clock.finishing = max(self.clock.finishing, time.monotonic() - started)
-        return chosen
-
-    def _last_blend(self) -> tuple[Blend, list[Trial]]:
-        """The final blend and its pool; an earlier combination that was better when the clock left only a single."""
-        chosen, pool = self._blend(), self._pool()
-        if chosen.combiner is None and self._best is not None and self._best[0].score > chosen.score:
-            chosen, pool = self._best
-            self._combiner = chosen.combiner
-        return chosen, pool
-
-    def _blend_deadline(self, started: float) -> float:
-        """A blend may take a twentieth of the time limit, and half of the reserve when it is the last."""
-        if not self.settings.clocked:
-            return math.inf
-        kept = 0.5 * (self.clock.reserve() + self.clock.refitting)
-        return min(self.settings.deadline - kept, started + max(1.0, 0.05 * self.settings.seconds))
-
-    def _pool(self) -> list[Trial]:
-        """The best complete trials, and the best of every family."""
-        ranked = sorted(self.board.ok(), key=lambda trial: (-trial.score, trial.number))
-        leaders = {trial.family.name: trial for trial in reversed(ranked)}.values()
-        chosen = {trial.number for trial in [*ranked[:_POOL], *leaders]}
-        return [trial for trial in ranked if trial.number in chosen]
-
     def everyone(self) -> list[Member]:
         """All complete trials whose models are in the run's folder, committed or not."""
         return [member_of(trial, self._folds_of(trial)) for trial in self.board.ok()]
 
-    def _worth_keeping(self) -> list[Trial]:
-        """Trials that can answer by name beside the ensemble's: the baselines and the best single one."""
+    def _planned(self, blend: Blend, pool: Sequence[Trial]) -> Deployment:
+        """What to commit: the blend's members, and beside them what answers by name: baselines and the best single one.
+
+        Those are left out where there is no space for them.
+        """
         best = self.board.best()
-        return [t for t in self.board.ok() if t.baseline or t is best]
+        worthy = [trial for trial in self.board.ok() if trial.baseline or trial is best]
+        kept = self.budget.beside([pool[position] for position in blend.keep], worthy, self._folds_of)
+        return deployment(kept, pool, blend, self._folds_of)
 
     def _commit_single(self, trial: Trial) -> None:
         """Make the best single trial the committed model."""
         alone = Blend(None, (0,), (1.0,), (), trial.score, 0.0, 0.0)
-        self._commit(deployment(self._worth_keeping(), [trial], alone, self._folds_of))
+        self._commit(self._planned(alone, [trial]))
+        self._announce()
+
+    def _commit_blend(self, made: Blended) -> None:
+        self._combiner = made.blend.combiner
+        self._commit(self._planned(made.blend, made.pool))
         self._announce()
 
     def _announce(self) -> None:
@@ -314,7 +321,7 @@ class Run:
         started = time.monotonic()
         states: dict[str, Any] = {"schema": self.schema, "problem": problem_state(self.problem)}
         if plan.combiner and self._combiner is not None:
-            states["combiner"] = dict(self._combiner.state())
+            states["combiner"] = self._combiner.state()
         content = {
             "task": self.task.name,
             "metric": self.metric.name,
@@ -332,8 +339,7 @@ class Run:
         self.folder.commit(content, states, keys)
         self.plan = plan
         if self.settings.clocked:
-            self._committing = max(self._committing, time.monotonic() - started)
-            self.clock.finishing = max(self.clock.finishing, self._committing)
+            self.clock.committing = max(self.clock.committing, time.monotonic() - started)
 
     def _refine(self, chosen: Blend) -> Refined:
         """Let the task learn from the ensemble's honest predictions, for example a threshold."""
@@ -355,7 +361,7 @@ class Run:
     def _honest(self, chosen: Blend, learnt: float) -> Honest:
         """`learnt`: optimism of what the task learnt from these predictions."""
         judged = self.scorer.judged
-        table = np.array([[t.results[f].score for f in range(judged)] for t in self._pool()])
+        table = np.array([[t.results[f].score for f in range(judged)] for t in self.blender.pool()])
         sizes = [len(request) for request in self.scorer.requests[:judged]]
         optimism = max(chosen.optimism, selection_optimism(table, sizes) if judged > 1 else 0.0)
         return Honest(

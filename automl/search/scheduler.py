@@ -20,6 +20,7 @@ from automl.search.trial import FoldResult, Trial
 
 _TICK_SECONDS = 0.5
 _LOST_TWICE = 2
+_LAST_SHARE = 0.15
 
 
 class Scheduler:
@@ -28,6 +29,7 @@ class Scheduler:
     Args:
         keep: called with (trial, fold, files) for every finished fold, to put the model away.
         finished: called with each trial that has a score on every fold.
+        tick: called in every round, for what is done beside the trials.
         drop: called with each trial that is given up, to delete its models.
         note: called with a JSON record for the journal.
         stopped: asked before every job; True ends the search.
@@ -44,6 +46,7 @@ class Scheduler:
         *,
         keep: Callable[[Trial, int, Outcome], None],
         finished: Callable[[Trial], None],
+        tick: Callable[[], None],
         drop: Callable[[Trial], None],
         emit: Callable[[RunEvent], None],
         note: Callable[[dict[str, Any]], None],
@@ -52,6 +55,7 @@ class Scheduler:
         self.executor, self.planner, self.board, self.scorer = executor, planner, board, scorer
         self.clock, self.settings = clock, settings
         self.keep, self.finished, self.drop, self.emit, self.note = keep, finished, drop, emit, note
+        self.tick = tick
         self.stopped = stopped
         self._jobs: dict[int, tuple[Trial, int]] = {}
         self._count = 0
@@ -66,6 +70,7 @@ class Scheduler:
             wait = min(_TICK_SECONDS, max(0.0, self.clock.work_left()))
             for event in self.executor.wait(wait):
                 self._take(event)
+            self.tick()
         self._abandon()
 
     def _over(self) -> bool:
@@ -75,13 +80,20 @@ class Scheduler:
         """Start jobs until the slots are full or the planner holds back."""
         capacity = self.executor.capacity()
         slots = min(capacity.slots, self.settings.slots)
-        while len(self._jobs) < slots and not self._over():
+        while len(self._jobs) < slots + self._ahead(slots) and not self._over():
             wanted = self.planner.next()
             self._announce()
             self._close_pruned()
             if wanted is None:
                 return
             self._submit(*wanted)
+
+    def _ahead(self, slots: int) -> int:
+        """Jobs to queue beyond the slots, so that none waits for the driver; none near the end, as a job's time counts
+        from its start, and none when the clock must not matter."""
+        if not (self.settings.clocked and self.executor.isolates):
+            return 0
+        return slots if self.clock.work_left() > _LAST_SHARE * self.settings.seconds else 0
 
     def _announce(self) -> None:
         if self.planner.phase != self._phase:
@@ -96,12 +108,12 @@ class Scheduler:
             trial.candidate,
             fold,
             family.reference,
-            family.encoder_references,
+            family.references(trial.candidate.encoders),
             family.resources if family.resources.cpus else Resources(),
             soft,
             hard,
             self.settings.memory,
-            measure=self.settings.clocked and fold == 0,
+            measure=self.settings.measures and fold == 0 and not trial.scout,
         )
         self._count += 1
         self._jobs[job.id] = (trial, fold)
@@ -153,7 +165,8 @@ class Scheduler:
             self._fail(trial, Event(0, "invalid", message=f"its predictions cannot be scored: {error}"))
             return
         try:
-            self.keep(trial, fold, outcome)
+            if not trial.scout:
+                self.keep(trial, fold, outcome)
         except ArtifactError as error:  # a full disk, or a file name that leaves the folder
             self._fail(trial, Event(0, "invalid", message=str(error)))
             return
@@ -161,13 +174,21 @@ class Scheduler:
         if math.isnan(row_s) and 0 in trial.results:
             row_s = trial.results[0].row_s
         trial.results[fold] = FoldResult(
-            score, predictions, outcome.info, outcome.wall, outcome.cpu, outcome.predict_s, row_s
+            score, predictions, outcome.info, outcome.wall, outcome.cpu, outcome.predict_s, row_s, outcome.size
         )
         self.note({"type": "fold", "trial": trial.number, "fold": fold, "score": score, "wall": outcome.wall})
-        if fold not in range(self.board.n_folds):
+        if trial.scout:
+            self._scouted(trial)
+        elif fold not in range(self.board.n_folds):
             self._repeated(trial)
         elif len(trial.results) == self.board.n_folds:
             self._complete(trial)
+
+    def _scouted(self, trial: Trial) -> None:
+        """A scout ends with its fold; its model is not kept."""
+        trial.state = "pruned"
+        trial.reason = f"tried on {trial.candidate.fidelity:.2g} of the rows"
+        self._tell(trial)
 
     def _repeated(self, trial: Trial) -> None:
         """A fold of a further repeat: once the repeat is whole, the trial's predictions get steadier."""

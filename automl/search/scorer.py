@@ -13,6 +13,7 @@ from functools import cached_property
 import numpy as np
 
 from automl.contract import (
+    ADDITIVE,
     ArrayPredictions,
     Metric,
     Predictions,
@@ -24,6 +25,8 @@ from automl.contract import (
 )
 from automl.search.folding import Folding
 from automl.search.trial import Trial
+
+_SHARES = (0.15, 0.3)
 
 
 class Scorer:
@@ -57,6 +60,24 @@ class Scorer:
             return float(self.metric.signed(self.metric.aggregate(values, sizes)))
         except Exception:  # a stranger's metric costs a trial, not the run
             return math.nan
+
+    def adds(self, trial: Trial, best: Trial) -> float:
+        """How much the mean score of the folds that both have rises when a little of `trial` is mixed into `best`.
+
+        0 where predictions cannot be mixed, or nothing helps.
+        """
+        folds = sorted(set(trial.results) & set(best.results))
+        if self.problem.kind not in ADDITIVE or not folds:
+            return 0.0
+        gains = [0.0]
+        for share in _SHARES:
+            scores = [self._mixed(f, trial, best, share) for f in folds]
+            gains.append(float(np.mean(scores)) - best.mean(folds))
+        return float(np.nanmax(gains))
+
+    def _mixed(self, fold: int, trial: Trial, best: Trial, share: float) -> float:
+        one, other = (t.results[fold].predictions.as_array() for t in (trial, best))
+        return self.fold_score(fold, ArrayPredictions(self.problem.kind, share * one + (1 - share) * other))
 
     def predictions(self, trial: Trial) -> list[Predictions]:
         """A complete trial's predictions on the folds of the first repeat, averaged over its finished repeats."""

@@ -9,26 +9,49 @@ from dataclasses import dataclass
 from automl.contract import OptionError, Plugin, TaskPlugin
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Preset:
-    """A named quality level.
+    """A quality level; without arguments, the default one. What differs is given by keyword.
 
     Attributes:
         max_folds: upper bound of folds.
-        row_ms: milliseconds that a one-row prediction of the ensemble may take; met by measurement when there is a
-            time limit.
+        folds: this many, whatever the size of the data and the cost of the models; None chooses.
+        row_ms: milliseconds that a one-row prediction of the ensemble may take where nothing else is asked for; as
+            measured, when there is a time limit.
         starts: start points tried per family before its search.
+        racing: give up a candidate that is hopeless on its first folds.
+        repeats: on little data, more than one round of folds for the best.
+        blocks: try feature blocks.
+        ensemble: combine models; False keeps the best one alone.
+        greedy: combine by greedy selection, never by weights for the smooth loss.
+        stack: try a second layer over the ensemble's answer.
+        calibrate: calibrate the ensemble's answer where that helps.
+        refit: answer with models fitted again on all rows, not with the mean of the folds' models.
+        readable: only models that `AutoML.describe` can put in words.
+        threads: of one fit; that many fewer run at a time.
     """
 
     max_folds: int = 8
-    row_ms: float = 30.0
+    folds: int | None = None
+    row_ms: float = 5.0
     starts: int = 8
+    racing: bool = True
+    repeats: bool = True
+    blocks: bool = True
+    ensemble: bool = True
+    greedy: bool = False
+    stack: bool = True
+    calibrate: bool = True
+    refit: bool = False
+    readable: bool = False
+    threads: int = 1
 
 
 PRESETS = {
-    "fast": Preset(max_folds=3, row_ms=5.0, starts=3),
+    "fast": Preset(max_folds=3, row_ms=2.0, starts=3),
     "balanced": Preset(),
     "best": Preset(row_ms=300.0),
+    "interpretable": Preset(blocks=False, ensemble=False, refit=True, readable=True),
 }
 
 
@@ -46,6 +69,8 @@ class Settings:
         seed: of everything random.
         preset: see `Preset`.
         models: names to try, or None for all; baselines always run unless `models` names none of them.
+        max_latency_ms: that one row may take, or None for what the preset says.
+        max_size_mb: megabytes of the saved model, or None.
     """
 
     deadline: float = math.inf
@@ -59,6 +84,13 @@ class Settings:
     models: Sequence[str] | None = None
     offline: bool = False
     allow_noncommercial: bool = True
+    max_latency_ms: float | None = None
+    max_size_mb: float | None = None
+
+    @property
+    def measures(self) -> bool:
+        """Is the time that predictions take of interest?"""
+        return self.clocked or self.max_latency_ms is not None
 
     @property
     def clocked(self) -> bool:
@@ -74,8 +106,10 @@ class Settings:
         return ""
 
 
-def preset_named(name: str) -> Preset:
-    """The preset of this name. Raises OptionError."""
-    if name not in PRESETS:
-        raise OptionError(f"preset={name!r} is unknown; choose one of {sorted(PRESETS)}")
-    return PRESETS[name]
+def resolved(preset: str | Preset) -> Preset:
+    """The preset of this name, or the one given. Raises OptionError."""
+    if isinstance(preset, Preset):
+        return preset
+    if preset not in PRESETS:
+        raise OptionError(f"preset={preset!r} is unknown; choose one of {sorted(PRESETS)}, or give an automl.Preset")
+    return PRESETS[preset]

@@ -15,7 +15,7 @@ from automl.search.families import Family
 
 @dataclass(frozen=True)
 class FoldResult:
-    """One fold of a trial. `score`: higher is better; seconds as in `Outcome`."""
+    """One fold of a trial. `score`: higher is better; seconds as in `Outcome`; `size`: bytes of the saved model."""
 
     score: float
     predictions: Predictions
@@ -24,6 +24,7 @@ class FoldResult:
     cpu: float
     predict_s: float
     row_s: float
+    size: int = 0
 
 
 @dataclass
@@ -40,6 +41,7 @@ class Trial:
         told: its end has been reported.
         detail: the traceback of a failure.
         asked: token of the proposer that suggested it, or None.
+        added: what it adds to the best trial when mixed in, by its first `weighed` folds.
     """
 
     number: int
@@ -59,6 +61,8 @@ class Trial:
     attempts: int = 0
     score: float = math.nan
     asked: Any = None
+    weighed: int = 0
+    added: float = 0.0
 
     @property
     def running(self) -> bool:
@@ -69,6 +73,11 @@ class Trial:
     def baseline(self) -> bool:
         """Is it a simple model as it comes, to be beaten? A tuned one of the same family is not."""
         return self.phase == "baseline"
+
+    @property
+    def scout(self) -> bool:
+        """Is it a try on one fold and a part of the rows?"""
+        return self.candidate.fidelity < 1.0
 
     @property
     def in_flight(self) -> int:
@@ -103,3 +112,7 @@ class Trial:
     def row_seconds(self, folds: list[int]) -> float:
         """Seconds of a one-row prediction by the models of these folds; NaN when not measured."""
         return float(sum(self.results[fold].row_s for fold in folds))
+
+    def size(self, folds: list[int]) -> int:
+        """Bytes of the saved models of these folds."""
+        return sum(self.results[fold].size for fold in folds)

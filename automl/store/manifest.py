@@ -50,6 +50,11 @@ class Manifest:
     states: Mapping[str, str]
     content: Mapping[str, Any]
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all files of the commit, the manifest's own among them."""
+        return sum(entry.size for entry in self.files.values()) + (self.folder / MANIFEST).stat().st_size
+
     def model_folder(self, key: str, fold: int) -> Path:
         """Where a member's files lie. Raises ArtifactError when it is not part of the commit."""
         if fold not in self.models.get(key, {}):

@@ -166,7 +166,8 @@ def searched(
     folding = Folding(tuple(folds), repeats)
     board = Board(folding.judged, FACTS, settings)
     clock = Clock(settings)
-    planner = Planner(Field(list(families)), board, clock, settings, "regression", repeats)
+    scorer = Scorer(task, problem, table, folding, task.metric(problem, "auto"))
+    planner = Planner(Field(list(families)), board, scorer, clock, settings, "regression", repeats)
     runs = executor(answer, slots)
     runs.open(Dataset(table, problem, folding.folds, PluginRef.of(Regression)))
     found = Search(board, runs, [], [], [], [])
@@ -174,11 +175,12 @@ def searched(
         runs,
         planner,
         board,
-        Scorer(task, problem, table, folding, task.metric(problem, "auto")),
+        scorer,
         clock,
         settings,
         keep=keep or (lambda trial, fold, outcome: found.kept.append((trial.name, fold))),
         finished=found.finished.append,
+        tick=lambda: None,
         drop=found.dropped.append,
         emit=found.told.append,
         note=found.notes.append,

@@ -25,8 +25,8 @@ def test_work_ends_before_the_deadline_and_earlier_when_finishing_takes_longer(n
     clock = clocked(now)
     early = clock.work_left()
     assert 98.0 < early < 100.0
-    clock.finishing = 3.0
-    assert clock.work_left() == pytest.approx(early - 6.0)
+    clock.blending, clock.committing = 2.0, 1.0
+    assert clock.work_left() == pytest.approx(early - 3.9)
 
 
 def test_time_to_refit_is_kept_until_it_is_given_back(now: list[float]) -> None:

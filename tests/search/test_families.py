@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from automl.contract import Batch, EncoderPlugin, Estimate, Facts, FitContext, ModelPlugin, Request, Table
+from automl.contract import (
+    Batch,
+    Column,
+    EncoderPlugin,
+    Estimate,
+    Facts,
+    FitContext,
+    Int,
+    ModelPlugin,
+    Request,
+    SearchSpace,
+    Start,
+    Table,
+)
 from automl.discovery import Registry
-from automl.search.families import Field, gather
+from automl.search.families import Field, blocks_for, gather
 from automl.search.settings import Settings
 
 FACTS = Facts("regression", "real", 60, 1, 0, 1)
@@ -47,6 +61,30 @@ class Echo(EncoderPlugin):
 def gathered(*plugins: type[Any], **options: Any) -> Field:
     registry = Registry.installed([], plugins)
     return gather(registry, registry.tasks.load("regression")(), FACTS, Settings(**options))
+
+
+class Pairs(EncoderPlugin):
+    """A feature block that needs two numbers."""
+
+    name, kinds, adds_to, priority = "pairs", ("numeric",), ("matrix", "columns"), 1
+
+    def fit_transform(self, columns: Table, y: Any, ctx: FitContext) -> Any:
+        return columns.matrix()
+
+    def transform(self, columns: Table) -> Any:
+        return columns.matrix()
+
+    @classmethod
+    def can_add(cls, columns: Sequence[Column], params: dict[str, Any]) -> bool:
+        return sum(cls.accepts(column, params) for column in columns) >= 2
+
+
+class Better(Pairs):
+    name, priority = "better", 2
+
+
+def numbers(count: int) -> tuple[Column, ...]:
+    return tuple(Column(f"f{i}", i, "numeric", np.zeros(3)) for i in range(count))
 
 
 def reason(field: Field, name: str = "strange") -> str:
@@ -94,3 +132,32 @@ def test_a_model_whose_estimate_fails_is_guessed_at() -> None:
 
     family = next(f for f in gathered(Strange).families if f.name == "strange")
     assert family.cost(FACTS, {}) == Mean.estimate(FACTS, {}).seconds
+
+
+def test_blocks_are_offered_best_first_where_the_columns_allow_and_in_no_chain() -> None:
+    registry = Registry.installed([], (Mean, Pairs, Better))
+    task, settings = registry.tasks.load("regression")(), Settings()
+    for count, wanted in ((1, ()), (2, ("better", "pairs"))):
+        field = gather(registry, task, FACTS, settings, numbers(count))
+        family = next(f for f in field.families if f.name == "strange")
+        assert tuple(name for name in family.blocks if name in ("better", "pairs")) == wanted
+        assert not set(family.encoders) & {"better", "pairs"}
+
+
+def test_readable_models_and_models_of_other_views_are_offered_no_block() -> None:
+    encoders: dict[str, type[EncoderPlugin]] = {"pairs": Pairs}
+    kinds = {"readable": True}, {"view": "pixels"}
+    for traits in kinds:
+        assert blocks_for(type("Other", (Mean,), traits), encoders, numbers(2)) == ()
+    assert blocks_for(Mean, encoders, numbers(2)) == ("pairs",)
+
+
+def test_start_points_may_hang_on_what_the_task_learnt() -> None:
+    class Strange(Mean):
+        space = SearchSpace({"a": Int(0, 9)}, {"a": 0}, {}, (Start("x", {"a": 3}, {"facts": {"skew": [1, 9]}}),))
+
+    registry = Registry.installed([], (Strange,))
+    for skew, points in ((0.0, 1), (2.0, 2)):
+        facts = replace(FACTS, learnt={"skew": skew})
+        field = gather(registry, registry.tasks.load("regression")(), facts, Settings())
+        assert len(next(f for f in field.families if f.name == "strange").points) == points

@@ -1,0 +1,97 @@
+"""Feature blocks: added to a family's best candidate, and kept where a paired test on the same folds shows a gain.
+
+symbol    meaning
+d         score with the block minus score without it, one per fold
+gain      mean of d
+error     its standard error; 0 with one fold
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from automl.execution.job import Candidate
+from automl.search.families import Family
+from automl.search.trial import Trial
+
+_ENDED_BEFORE = 2
+
+
+@dataclass(frozen=True)
+class _Test:
+    """`trial` is `base` with one block more."""
+
+    family: str
+    block: str
+    base: Trial
+    trial: Trial
+
+
+class Blocks:
+    """Which block to test next in which family, and which encoders a family's new candidates get.
+
+    A block is tested first by the family that asks first. Others try it only when it helped there, each with a test of
+    its own.
+    """
+
+    def __init__(self) -> None:
+        self._kept: dict[str, tuple[str, ...]] = {}
+        self._tests: list[_Test] = []
+        self._judged = 0
+
+    def encoders(self, family: Family) -> tuple[str, ...]:
+        """The chain of the family's new candidates: its own and the blocks that have helped it."""
+        return (*family.encoders, *self._kept.get(family.name, ()))
+
+    def propose(self, family: Family, trials: Sequence[Trial]) -> tuple[Candidate, str, Trial] | None:
+        """The family's best complete candidate with one block more, that block, and the trial it is compared with.
+
+        None when too few of its `trials` have ended, or no block is worth a test.
+        """
+        self.judge()
+        chain = self.encoders(family)
+        complete = [t for t in trials if t.state == "ok" and t.candidate.encoders == chain]
+        block = next((name for name in family.blocks if self._open(family, name)), None)
+        if block is None or not complete or sum(not t.running for t in trials) < _ENDED_BEFORE:
+            return None
+        best = max(complete, key=lambda t: t.score)
+        return replace(best.candidate, encoders=(*chain, block)), block, best
+
+    def spreading(self, family: Family) -> bool:
+        """Has a block that this family has not tried helped another one?"""
+        self.judge()
+        kept = {block for blocks in self._kept.values() for block in blocks}
+        return any(block in kept and self._open(family, block) for block in family.blocks)
+
+    def started(self, family: Family, block: str, base: Trial, trial: Trial) -> None:
+        """This trial is what `propose` asked for."""
+        self._tests.append(_Test(family.name, block, base, trial))
+
+    def judge(self) -> None:
+        """Look at the tests that have ended, in order; a block that helps joins its family's chain."""
+        while self._judged < len(self._tests) and not self._tests[self._judged].trial.running:
+            test = self._tests[self._judged]
+            self._judged += 1
+            if _helps(test):
+                self._kept[test.family] = (*self._kept.get(test.family, ()), test.block)
+
+    def _open(self, family: Family, block: str) -> bool:
+        """Not yet tried by this family, under test nowhere, and not found useless elsewhere."""
+        if any(test.trial.running for test in self._tests):
+            return False
+        others = [test for test in self._tests if test.block == block]
+        return all(test.family != family.name and _helps(test) for test in others)
+
+
+def _helps(test: _Test) -> bool:
+    """Is the gain above its standard error, on all folds that both have?"""
+    if test.trial.state != "ok":
+        return False
+    folds = sorted(set(test.trial.results) & set(test.base.results))
+    d = np.array([test.trial.results[f].score - test.base.results[f].score for f in folds])
+    error = float(np.std(d, ddof=1)) / math.sqrt(len(d)) if len(d) > 1 else 0.0
+    return bool(len(d)) and float(d.mean()) > error

@@ -1,0 +1,65 @@
+"""A feature block is tested beside a family's best candidate on the same folds, and stays only where it helps."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from automl.discovery import PluginRef
+from automl.execution.job import Job
+
+BLOCK = "pairs"
+
+
+def with_block(family: Any) -> Any:
+    return replace(family, blocks={BLOCK: PluginRef(BLOCK, "nowhere:Pairs")})
+
+
+def chains(search: Any, name: str) -> list[tuple[str, ...]]:
+    """Encoders of the family's trials, oldest first."""
+    return [t.candidate.encoders for t in search.board.trials if t.family.name == name]
+
+
+def answer_with(error: float, block_error: float) -> Any:
+    """Wrong by `error`, or by `block_error` with the block; a little less wrong with a higher level."""
+
+    def answer(job: Job) -> float:
+        wrong = block_error if BLOCK in job.candidate.encoders else error
+        return wrong - 0.001 * float(job.candidate.params["level"]) + 0.0001 * job.fold
+
+    return answer
+
+
+def test_a_block_that_helps_joins_the_candidates_that_follow(bench: Any) -> None:
+    search = bench.search([with_block(bench.family("a", starts=3))], answer_with(1.0, 0.5), n_trials=8)
+    found = chains(search, "a")
+    assert found[:3] == [(), (), (BLOCK,)]
+    assert set(found[3:]) == {(BLOCK,)}
+
+
+def test_a_block_that_does_not_help_is_not_used_again(bench: Any) -> None:
+    search = bench.search([with_block(bench.family("a", starts=3))], answer_with(0.5, 1.0), n_trials=8)
+    assert chains(search, "a").count((BLOCK,)) == 1
+
+
+def test_the_test_takes_the_settings_of_the_best_candidate_so_far(bench: Any) -> None:
+    search = bench.search([with_block(bench.family("a", starts=3))], answer_with(1.0, 0.5), n_trials=4)
+    plain = search.board.trials[:2]
+    tested = search.board.trials[2]
+    assert tested.phase == "features"
+    assert tested.candidate.params == max(plain, key=lambda t: t.score).candidate.params
+
+
+def test_what_helped_one_family_is_tested_by_the_next_and_what_did_not_is_not(bench: Any) -> None:
+    families = [with_block(bench.family(name, starts=3)) for name in "ab"]
+    helped = bench.search(families, answer_with(1.0, 0.5), n_trials=14)
+    assert (BLOCK,) in chains(helped, "a")
+    assert (BLOCK,) in chains(helped, "b")
+    useless = bench.search(families, answer_with(0.5, 1.0), n_trials=14)
+    assert sum(chain == (BLOCK,) for name in "ab" for chain in chains(useless, name)) == 1
+
+
+def test_jobs_carry_the_references_of_their_chain(bench: Any) -> None:
+    search = bench.search([with_block(bench.family("a", starts=3))], answer_with(1.0, 0.5), n_trials=4)
+    for job in search.executor.jobs:
+        assert tuple(ref.name for ref in job.encoders) == job.candidate.encoders

@@ -1,0 +1,105 @@
+"""Members are charged what they were measured to take, and what goes beyond the user's limits is made smaller."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from automl.contract import ArrayPredictions, FitInfo
+from automl.execution.job import Candidate
+from automl.search.budget import Budget, Footprint, kept_to
+from automl.search.deploy import Deployment, Member
+from automl.search.settings import PRESETS, Settings
+from automl.search.trial import FoldResult, Trial
+
+UNLIMITED, CLOCKED = Settings(), Settings(deadline=1e9, seconds=60.0)
+
+
+def trial(bench: Any, row_s: float, size: int, number: int = 0) -> Trial:
+    one = Trial(number, f"t{number}", bench.family("a"), Candidate("a", {}), "start", "ok")
+    nothing = ArrayPredictions("real", np.zeros((1, 1)))
+    one.results = {fold: FoldResult(0.1, nothing, FitInfo(), 1.0, 1.0, 0.0, row_s, size) for fold in range(2)}
+    return one
+
+
+def both(one: Trial) -> list[int]:
+    return [0, 1]
+
+
+def test_nothing_is_limited_without_a_clock(bench: Any) -> None:
+    assert Budget(UNLIMITED).costs([trial(bench, 1.0, 10**9)], both) is None
+
+
+def test_the_preset_limits_a_clocked_run(bench: Any) -> None:
+    budget, row_s = Budget(CLOCKED), PRESETS["balanced"].row_ms / 1000
+    assert budget.holds(trial(bench, row_s / 4, 10**9), [0, 1])
+    assert not budget.holds(trial(bench, row_s, 0), [0, 1])
+
+
+def test_a_limit_of_the_user_counts_without_a_clock_too(bench: Any) -> None:
+    budget = Budget(replace(UNLIMITED, max_latency_ms=4.0))
+    (cost,) = budget.costs([trial(bench, 0.0016, 0)], both) or [math.nan]
+    assert cost == pytest.approx(1.0)
+    assert Settings(max_latency_ms=4.0).measures
+
+
+def test_the_larger_share_of_time_and_space_counts(bench: Any) -> None:
+    budget = Budget(replace(UNLIMITED, max_latency_ms=4.0, max_size_mb=3.0), beside=1e6)
+    assert budget.share(trial(bench, 0.0004, 500_000), [0, 1]) == pytest.approx(0.5)
+    assert budget.share(trial(bench, 0.0012, 500_000), [0, 1]) == pytest.approx(0.75)
+
+
+def test_what_was_not_measured_is_not_known(bench: Any) -> None:
+    budget = Budget(CLOCKED)
+    assert math.isnan(budget.share(trial(bench, math.nan, 5), [0, 1]))
+    assert budget.holds(trial(bench, math.nan, 5), [0, 1])
+
+
+def test_others_are_kept_while_there_is_space(bench: Any) -> None:
+    budget = Budget(replace(UNLIMITED, max_size_mb=1.0))
+    chosen, small, large = (trial(bench, 0.0, size, n) for n, size in enumerate((300_000, 100_000, 250_000)))
+    assert budget.beside([chosen], [large, chosen, small], both) == [chosen, small]
+
+
+class Committed:
+    """A committed model of some members that takes as much as they do."""
+
+    def __init__(self, members: int, each_ms: float) -> None:
+        self.members, self.each_ms, self.times = members, each_ms, 0
+
+    def plan(self) -> Deployment:
+        names = [f"m{i}" for i in range(self.members)]
+        members = tuple(Member(name, name, "a", (0,), (), {}) for name in names)
+        return Deployment(members, tuple(names), (1.0,) * len(names), "", 0.0)
+
+    def measure(self) -> Footprint:
+        self.times += 1
+        return Footprint(self.members * self.each_ms, 1.0)
+
+    def again(self) -> Deployment:
+        self.members = max(1, self.members // 2)
+        return self.plan()
+
+
+def test_a_model_that_is_slower_than_thought_is_made_again() -> None:
+    budget, made = Budget(replace(UNLIMITED, max_latency_ms=4.0)), Committed(10, 1.5)
+    plan, missed = kept_to(budget, made.plan(), made.measure, made.again, lambda: math.inf)
+    assert (len(plan.chosen), missed, made.times) == (2, [], 3)
+
+
+def test_what_cannot_be_kept_to_is_said_with_the_measured_value() -> None:
+    budget, made = Budget(replace(UNLIMITED, max_latency_ms=4.0)), Committed(1, 7.25)
+    plan, (finding,) = kept_to(budget, made.plan(), made.measure, made.again, lambda: math.inf)
+    assert len(plan.chosen) == 1
+    assert finding.code == "latency-over"
+    assert "7.2 ms, more than max_latency_ms=4" in finding.what
+
+
+def test_a_task_without_rows_has_no_latency_to_miss() -> None:
+    budget = Budget(replace(UNLIMITED, max_latency_ms=4.0))
+    assert budget.missed(Footprint(math.nan, 1.0)) == []
+    assert budget.excess(Footprint(math.nan, 1.0)) <= 1.0
