@@ -9,7 +9,7 @@ import typer
 from automl.cli import plugins
 from automl.cli.fit import fit
 from automl.cli.guard import DEBUG, guarded
-from automl.cli.use import evaluate, leaderboard, predict
+from automl.cli.use import describe, evaluate, leaderboard, predict
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich")
 
@@ -43,6 +43,6 @@ def start(
     DEBUG.set(debug)
 
 
-for _command in (fit, predict, evaluate, leaderboard):
+for _command in (fit, predict, evaluate, leaderboard, describe):
     app.command()(guarded(_command))
 app.add_typer(plugins.app, name="plugins")

@@ -36,6 +36,12 @@ Executor = Annotated[str, typer.Option(help="auto, inline, local or ray.")]
 RayAddress = Annotated[
     str | None, typer.Option("--ray", metavar="ADDRESS", help="Run on this Ray cluster; implies --executor ray.")
 ]
+MaxLatency = Annotated[
+    float | None, typer.Option("--max-latency-ms", min=0.01, help="Milliseconds that predicting one row may take.")
+]
+MaxSize = Annotated[
+    float | None, typer.Option("--max-size-mb", min=0.001, help="Megabytes that the saved model may take.")
+]
 Jobs = Annotated[int | None, typer.Option(help="Fits at the same time; all cores by default.")]
 Seed = Annotated[int | None, typer.Option(help="Seed of everything random.")]
 Groups = Annotated[str | None, typer.Option(help="Column whose equal values stay in one fold.")]

@@ -95,3 +95,23 @@ def leaderboard(
         emit_json({"leaderboard": records(board)})
     else:
         show(render_leaderboard(board))
+
+
+def describe(
+    model: opt.ModelFolder,
+    name: opt.OneModel = None,
+    as_json: opt.AsJson = False,
+) -> None:
+    """What a readable model does, in words: its tree, or its coefficients.
+
+    \b
+    automl fit train.csv --target churned --preset interpretable -o model/
+    automl describe model/
+    """
+    from automl import AutoML
+
+    told = AutoML.load(model).describe(name)
+    if as_json:
+        emit_json({"model": told.model, "target": told.target, "parts": records(told.to_frame())})
+    else:
+        show(str(told))

@@ -2,5 +2,6 @@
 
 from automl.report.leaderboard import Row, build_leaderboard, leaderboard_text, render_leaderboard
 from automl.report.progress import Progress
+from automl.report.readable import Description
 
-__all__ = ["Progress", "Row", "build_leaderboard", "leaderboard_text", "render_leaderboard"]
+__all__ = ["Description", "Progress", "Row", "build_leaderboard", "leaderboard_text", "render_leaderboard"]

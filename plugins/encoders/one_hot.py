@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from automl.contract import AnyArray, Column, EncoderPlugin, FitContext, IntArray, Matrix, Table
+from automl.contract import AnyArray, Column, EncoderPlugin, Feature, FitContext, IntArray, Matrix, Table
 
 _MAX_LEVELS = 30
 
@@ -52,10 +52,21 @@ class OneHot(EncoderPlugin):
     def transform(self, columns: Table) -> Matrix:
         """(n, width) float32 of zeros and ones."""
         out = np.zeros((len(columns), self.width), dtype=np.float32)
-        rows = np.arange(len(columns))
-        for position, column in enumerate(columns):
-            last = self.starts[position + 1] - 1
-            slot = self.slots[np.minimum(column.values + (self.starts[position] + 1), last)]
-            known = slot >= 0
-            out[rows[known], slot[known]] = 1.0
+        slot = self.slots[np.minimum(columns.codes + (self.starts[:-1] + 1), self.starts[1:] - 1)]
+        rows, positions = np.nonzero(slot >= 0)
+        out[rows, slot[rows, positions]] = 1.0
         return out
+
+    def describe(self, columns: Table) -> list[Feature]:
+        """One level, or the gap, each."""
+        found: dict[int, Feature] = {}
+        for column, start in zip(columns, self.starts, strict=False):
+            for code in range(-1, len(column.levels)):
+                slot = int(self.slots[start + code + 1])
+                if slot >= 0 and code < 0:
+                    found[slot] = Feature(column.label, "gap")
+                elif slot >= 0:
+                    found[slot] = Feature(
+                        column.label, "levels", levels=(column.levels[code],), values=(1.0,), missing=0.0
+                    )
+        return [found[slot] for slot in range(self.width)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from automl.contract import AnyArray, EncoderPlugin, FitContext, Matrix, Table
+from automl.contract import AnyArray, EncoderPlugin, Feature, FitContext, Matrix, Table
 
 
 class OrdinalCodes(EncoderPlugin):
@@ -21,3 +21,10 @@ class OrdinalCodes(EncoderPlugin):
     def transform(self, columns: Table) -> Matrix:
         """(n, n_columns) float32."""
         return np.stack([column.values for column in columns], axis=1).astype(np.float32)
+
+    def describe(self, columns: Table) -> list[Feature]:
+        """Levels by their codes."""
+        return [
+            Feature(c.label, "levels", levels=c.levels, values=tuple(range(len(c.levels))), other=-1.0, missing=-1.0)
+            for c in columns
+        ]

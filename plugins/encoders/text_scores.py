@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from automl.contract import AnyArray, FitContext, FloatArray, Matrix, Table
+from automl.contract import AnyArray, Feature, FitContext, FloatArray, Matrix, Table
 
 from .tfidf import TfIdfSvd
 
@@ -42,25 +42,35 @@ class TextScores(TfIdfSvd):
         self.classifies = ctx.kind == "class_proba"
         if y is None or len(y) < _FEW_ROWS or ctx.n_outputs > _MAX_CLASSES or not len(self.idf):
             return components
-        sparse = self._sparse(columns)
+        sparse = self._weights(columns).csr()
         target = y if self.classifies else (y - y.mean()) / (float(y.std()) or 1.0)
         scores = np.zeros((len(y), 1 if ctx.n_outputs <= 2 else ctx.n_outputs))
         parts = np.random.default_rng(ctx.seed).permutation(len(y)) % _FOLDS
         for part in range(_FOLDS):
             held = parts == part
             coef, intercept = self._linear(sparse[~held], target[~held], ctx.n_outputs)
-            scores[held] = _scored(sparse[held], coef, intercept)
+            scores[held] = _scored(sparse[held] @ coef.T, intercept)
         self.coef, self.intercept = self._linear(sparse, target, ctx.n_outputs)
         return np.concatenate([components, scores], axis=1).astype(np.float32)
 
     def transform(self, columns: Table) -> Matrix:
         """(n, components + lengths + scores) float32."""
-        sparse = self._sparse(columns)
-        components = self._reduced(sparse, columns)
+        weights = self._weights(columns)
+        components = self._reduced(weights, columns)
         if not len(self.coef):
             return components
-        scores = _scored(sparse, self.coef, self.intercept)
+        scores = _scored(weights.times(self.coef.T), self.intercept)
         return np.concatenate([components, scores], axis=1).astype(np.float32)
+
+    def describe(self, columns: Table) -> list[Feature]:
+        """Components and lengths, then the scores."""
+        found = super().describe(columns)
+        if not len(self.coef):
+            return found
+        about = found[0].column if len(self.components) else columns.columns[0].label
+        name = "what its words say" if len(self.coef) == 1 else "what its words say for class {}"
+        of_none = _scored(np.zeros((1, len(self.coef))), self.intercept)[0].tolist()
+        return found + [Feature(about, part=name.format(k), missing=value) for k, value in enumerate(of_none)]
 
     def _linear(self, sparse: Any, y: AnyArray, n_outputs: int) -> tuple[FloatArray, FloatArray]:
         """(S, d) coefficients and (S,) intercepts, S = 1 for two classes and for numbers."""
@@ -85,9 +95,9 @@ class TextScores(TfIdfSvd):
         return coef, intercept
 
 
-def _scored(sparse: Any, coef: FloatArray, intercept: FloatArray) -> FloatArray:
+def _scored(products: AnyArray, intercept: FloatArray) -> FloatArray:
     """(n, S) linear scores; for several classes the logarithms of probabilities."""
-    scores = np.asarray(sparse @ coef.T) + intercept
+    scores = np.asarray(products) + intercept
     if scores.shape[1] > 1:
         scores -= scores.max(axis=1, keepdims=True)
         scores -= np.log(np.exp(scores).sum(axis=1, keepdims=True))

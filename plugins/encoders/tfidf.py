@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import math
-import re
-from collections import Counter
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from automl.contract import AnyArray, EncoderPlugin, FitContext, FloatArray, Matrix, Table
+from automl.contract import AnyArray, EncoderPlugin, Feature, FitContext, FloatArray, Matrix, Table
+
+from .words import Weights, lengths_of, words_of
 
 _MAX_TERMS = 5000
 _MIN_ROWS, _MIN_SHARE, _MAX_SHARE = 3, 0.001, 0.95
 _FEW_TEXTS = 50
 _COMPONENTS = 32
-_WORD = re.compile(r"\w\w+")
 
 
 class TfIdf(EncoderPlugin):
@@ -33,49 +31,33 @@ class TfIdf(EncoderPlugin):
 
     def fit_transform(self, columns: Table, y: AnyArray | None, ctx: FitContext) -> Any:
         """Count the rows each term is in and keep the common ones."""
-        documents = [[_terms(text) for text in column.values] for column in columns]
         idf: list[float] = []
         self.vocabularies = []
-        for texts in documents:
-            found = Counter(term for terms in texts for term in set(terms))
-            least = _least(len(texts))
-            kept = [
-                (count, term) for term, count in found.items() if least <= count <= max(least, _MAX_SHARE * len(texts))
-            ]
-            kept = sorted(kept, key=lambda pair: (-pair[0], pair[1]))[:_MAX_TERMS]
+        for column in columns:
+            words, n_texts = words_of(column), len(column)
+            least, texts = _least(n_texts), np.bincount(words.places, minlength=len(words.terms)).tolist()
+            most = max(least, _MAX_SHARE * n_texts)
+            kept = [(-count, term) for count, term in zip(texts, words.terms, strict=True) if least <= count <= most]
+            kept = sorted(kept)[:_MAX_TERMS]
             self.vocabularies.append({term: len(idf) + position for position, (_, term) in enumerate(kept)})
-            idf += [1.0 + math.log((1 + len(texts)) / (1 + count)) for count, _ in kept]
+            idf += [1.0 + math.log((1 + n_texts) / (1 - count)) for count, _ in kept]
         self.idf = np.array(idf, dtype=np.float64)
-        return self._weighted(documents, len(columns))
+        return self._weights(columns).csr()
 
     def transform(self, columns: Table) -> Any:
-        """(n, d) float32 CSR."""
-        return self._sparse(columns)
+        """(n, d) float32, CSR unless there are few rows."""
+        return self._weights(columns).matrix()
 
-    def _sparse(self, columns: Table) -> Any:
-        return self._weighted([[_terms(text) for text in column.values] for column in columns], len(columns))
+    def describe(self, columns: Table) -> list[Feature]:
+        """A word or pair of words each."""
+        found: list[tuple[int, Feature]] = []
+        for column, vocabulary in zip(columns, self.vocabularies, strict=True):
+            for term, place in vocabulary.items():
+                found.append((place, Feature(column.label, part=f"weight of {term!r}", missing=0.0)))
+        return [feature for _, feature in sorted(found, key=lambda pair: pair[0])]
 
-    def _weighted(self, documents: list[list[list[str]]], n_rows: int) -> Any:
-        """Log counts x idf, each column's part of a row scaled to length 1."""
-        from scipy.sparse import csr_matrix
-
-        data: list[AnyArray] = []
-        indices: list[int] = []
-        ends = np.zeros(n_rows + 1, dtype=np.int64)
-        for row in range(n_rows):
-            for texts, vocabulary in zip(documents, self.vocabularies, strict=True):
-                counts = Counter(vocabulary[term] for term in texts[row] if term in vocabulary)
-                if counts:
-                    where = list(counts)
-                    weights = (1.0 + np.log(list(counts.values()))) * self.idf[where]
-                    data.append(weights / np.sqrt(weights @ weights))
-                    indices += where
-            ends[row + 1] = len(indices)
-        values = np.concatenate(data) if data else np.zeros(0)
-        shape = (n_rows, len(self.idf))
-        matrix = csr_matrix((values.astype(np.float32), np.array(indices, dtype=np.int32), ends), shape=shape)
-        matrix.sort_indices()
-        return matrix
+    def _weights(self, columns: Table) -> Weights:
+        return Weights.of(columns, self.vocabularies, self.idf)
 
 
 class TfIdfSvd(TfIdf):
@@ -97,20 +79,30 @@ class TfIdfSvd(TfIdf):
     def fit_transform(self, columns: Table, y: AnyArray | None, ctx: FitContext) -> Matrix:
         """Learn terms and components."""
         sparse = super().fit_transform(columns, y, ctx)
-        lengths = _lengths(columns)
+        lengths = lengths_of(columns)
         self.center, self.scale = lengths.mean(axis=0), lengths.std(axis=0)
         self.scale[self.scale < 1e-9] = 1.0
         self.components = _components(sparse, ctx.seed)
-        return self._reduced(sparse, columns)
+        return self._reduced(self._weights(columns), columns)
 
     def transform(self, columns: Table) -> Matrix:
         """(n, 32 + n_columns) float32."""
-        return self._reduced(self._sparse(columns), columns)
+        return self._reduced(self._weights(columns), columns)
 
-    def _reduced(self, sparse: Any, columns: Table) -> Matrix:
+    def describe(self, columns: Table) -> list[Feature]:
+        """Components, of the words of all columns together, and lengths."""
+        texts = columns.columns[0].label if len(columns.columns) == 1 else ", ".join(str(c.label) for c in columns)
+        names = [f"component {i + 1} of its words" for i in range(len(self.components))]
+        found = [Feature(texts, part=name, missing=0.0) for name in names]
+        for column, center, scale in zip(columns, self.center.tolist(), self.scale.tolist(), strict=True):
+            name = "log of 1 + its length"
+            found.append(Feature(column.label, part=name, center=center, scale=scale, missing=-center / scale))
+        return found
+
+    def _reduced(self, weights: Weights, columns: Table) -> Matrix:
         """Components and lengths of rows whose TF-IDF is known."""
-        scaled = (_lengths(columns) - self.center) / self.scale
-        return np.concatenate([sparse @ self.components.T, scaled], axis=1).astype(np.float32)
+        scaled = (lengths_of(columns) - self.center) / self.scale
+        return np.concatenate([weights.times(self.components.T), scaled], axis=1).astype(np.float32)
 
 
 def _components(sparse: Any, seed: int) -> Matrix:
@@ -123,19 +115,6 @@ def _components(sparse: Any, seed: int) -> Matrix:
     components = TruncatedSVD(wanted, random_state=seed).fit(sparse).components_
     spread = float(np.max((sparse @ components.T).std(axis=0)))
     return np.asarray(components / (spread if spread > 1e-9 else 1.0), dtype=np.float32)
-
-
-def _lengths(columns: Table) -> FloatArray:
-    """(n, n_columns) logarithms of the numbers of characters."""
-    return np.array([[math.log1p(len(text or "")) for text in c.values] for c in columns], dtype=np.float64).T
-
-
-def _terms(text: Any) -> list[str]:
-    """Words and pairs of neighbouring words, in lower case; none for a missing text."""
-    if not text:
-        return []
-    words = _WORD.findall(str(text).lower())
-    return words + [f"{a} {b}" for a, b in pairwise(words)]
 
 
 def _least(n_texts: int) -> int:

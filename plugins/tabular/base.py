@@ -9,6 +9,7 @@ S         classes seen in training, S <= K
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -19,27 +20,36 @@ from automl.contract import (
     AnyArray,
     ArtifactError,
     Batch,
+    Feature,
     FitContext,
     FitInfo,
     FloatArray,
+    Formula,
     Matrix,
     ModelPlugin,
+    Reading,
     Request,
     Table,
+    Tree,
     read_state,
     widen,
     write_state,
 )
 
+from . import logarithms
+
 PROBABILITIES = "class_proba"
+_SMEARED_ROWS = 5000
 _LARGEST = np.float32(3e38)
+_KEPT_CELLS = 1 << 20
 
 
 class RowModel(ModelPlugin):
     """Base of the models for tables. Subclasses write `learn` and `raw` and never see a degenerate target.
 
     Classes that a fold lacks are left out of the codes, real targets are standardised, weights have mean 1, and one
-    class, one value or no columns at all are answered without a model.
+    class, one value or no columns at all are answered without a model. A model with a knob ``target`` learns the
+    logarithm of real targets where it is ``"log"`` and none is negative; its answers are means all the same.
     """
 
     produces = ("class_proba", "real")
@@ -50,6 +60,7 @@ class RowModel(ModelPlugin):
     center: float
     scale: float
     flat: FloatArray | None
+    logs: dict[str, float] | None
 
     def fit(self, train: Batch, valid: Batch | None, ctx: FitContext) -> FitInfo | None:
         """Code the targets, then `learn`, unless the answer is the same for all rows."""
@@ -60,17 +71,70 @@ class RowModel(ModelPlugin):
         self.flat = self._same_for_all(train)
         if self.flat is not None:
             return FitInfo(notes={"constant": True})
+        self.logs = logarithms.fitted(y) if self.params.get("target") == "log" and not self.classifies else None
+        if self.logs is not None:
+            self.center, self.scale = _location(logarithms.there(y, self.logs), train.weight)
         held = None if valid is None or not len(np.asarray(valid.y)) else self._known(valid)
-        return self.learn(self._coded(train), None if held is None else self._coded(held), ctx)
+        train, held = self._coded(train), None if held is None else self._coded(held)
+        info = self.learn(train, held, ctx)
+        return info if self.logs is None else self._smeared(info, train, held)
 
     def predict(self, request: Request) -> FloatArray:
         """(u, K) probabilities, or (u,) real values."""
         if self.flat is not None:
             return np.tile(self.flat, (len(request), 1))
-        raw = np.asarray(self.raw(request.X), dtype=np.float64)
+        return self.answered(self.raw(request.X))
+
+    def answered(self, raw: AnyArray) -> FloatArray:
+        """The prediction that `raw` means: classes that the fold lacked put back, values in the target's unit."""
+        raw = np.asarray(raw, dtype=np.float64)
         if self.kind != PROBABILITIES:
-            return raw * self.scale + self.center
+            values = raw * self.scale + self.center
+            return values if self.logs is None else logarithms.back(values, self.logs)
         return raw if len(self.seen) == self.n_outputs else widen(raw, self.seen, self.n_outputs)
+
+    @classmethod
+    def together(cls, models: Sequence[Self], threads: int = 1) -> Callable[[Request], Sequence[AnyArray] | AnyArray]:
+        """`predict` of each, from `raws` of those that learnt something."""
+        learnt = [model for model in models if model.flat is None]
+        if len(learnt) < len(models) or not learnt:
+            found = cls.raws(learnt, threads) if learnt else lambda X: []
+            return lambda request: _filled_in(models, found(request.X), len(request))
+        raws, first = cls.raws(learnt, threads), learnt[0]
+        center, scale = (np.array([[getattr(m, name)] for m in models]) for name in ("center", "scale"))
+        apart = any(len(m.seen) < m.n_outputs for m in models) if first.classifies else any(m.logs for m in models)
+
+        def predict(request: Request) -> Sequence[AnyArray] | AnyArray:
+            found = raws(request.X)
+            if not isinstance(found, np.ndarray) or apart:
+                return [model.answered(raw) for model, raw in zip(models, found, strict=True)]
+            return found if first.classifies else found * scale + center
+
+        return predict
+
+    @classmethod
+    def raws(cls, models: Sequence[Self], threads: int) -> Callable[[Any], Sequence[AnyArray] | AnyArray]:
+        """What gives `raw` of each for an X; as one float64 array where they have equal shapes."""
+        return lambda X: [model.raw(X) for model in models]
+
+    def describe(self, features: Sequence[Feature]) -> Reading:
+        """The answer that needed no model, or what was `told`."""
+        if self.flat is None:
+            return self.told(features)
+        return Tree.leaf(self.flat, range(self.n_outputs) if self.classifies else ())
+
+    def told(self, features: Sequence[Feature]) -> Reading:
+        """What `learn` learnt, in the unit of the target; for readable models."""
+        return super().describe(features)
+
+    def unlogged(self, formula: Formula) -> Formula:
+        """A formula of what was learnt as one of the target, where its logarithm was learnt."""
+        if self.classifies or self.logs is None:
+            return formula
+        bounds = (self.logs["low"], self.logs["high"])
+        return replace(
+            formula, link="exponential", factor=self.logs["smearing"], shift=self.logs["shift"], bounds=bounds
+        )
 
     @abstractmethod
     def learn(self, train: Batch, valid: Batch | None, ctx: FitContext) -> FitInfo | None:
@@ -108,10 +172,29 @@ class RowModel(ModelPlugin):
 
     def _coded(self, batch: Batch) -> Batch:
         y = np.asarray(batch.y)
+        if self.logs is not None:
+            y = logarithms.there(y, self.logs)
         coded = np.searchsorted(self.seen, y) if self.classifies else (y - self.center) / self.scale
         mean = 0.0 if batch.weight is None else float(batch.weight.mean())
         weight = batch.weight / mean if batch.weight is not None and mean > 0 else None
         return replace(batch, y=coded, weight=weight)
+
+    def _smeared(self, info: FitInfo | None, train: Batch, held: Batch | None) -> FitInfo:
+        """Learn what turns medians into means: from the rows that training did not see, or as an earlier fit did."""
+        assert self.logs is not None
+        if held is not None or "smearing" not in self.params:
+            few = few_of(train if held is None else held, _SMEARED_ROWS)
+            wrong = (np.asarray(few.y) - np.asarray(self.raw(few.X))) * self.scale
+            self.logs["smearing"] = logarithms.smearing(wrong, few.weight)
+        else:
+            self.logs["smearing"] = self.params["smearing"]
+        info = info or FitInfo()
+        return replace(info, refit={**info.refit, "smearing": self.logs["smearing"]})
+
+    @property
+    def tuned(self) -> dict[str, Any]:
+        """The settings that are the library's own."""
+        return {name: value for name, value in self.params.items() if name not in ("target", "smearing")}
 
 
 class NativeModel(RowModel):
@@ -147,6 +230,12 @@ class NativeModel(RowModel):
         return self
 
 
+def _filled_in(models: Sequence[RowModel], found: Iterable[AnyArray], n_units: int) -> list[FloatArray]:
+    """One answer per model; `found` are those of the models that needed to learn."""
+    raws = iter(found)
+    return [np.tile(m.flat, (n_units, 1)) if m.flat is not None else m.answered(next(raws)) for m in models]
+
+
 def _location(y: AnyArray, weight: FloatArray | None) -> tuple[float, float]:
     """Weighted mean and deviation of a real target; deviation 1 when it does not vary."""
     usable = weight is not None and weight.sum() > 0
@@ -161,10 +250,30 @@ def width(X: Any) -> int:
 
 
 def numbers(X: Table) -> Matrix:
-    """(u, d) float32, C-contiguous: numbers, category codes, NaN where missing; the largest float32 at most."""
+    """(u, d) float32, C-contiguous: numbers, category codes, NaN where missing; the largest float32 at most.
+
+    Not to be changed: it is kept with a table that is not large, for the next model that looks at it. It is no
+    read-only array because scikit-learn's forests refuse those.
+    """
+    cells = len(X) * len(X.columns)
+    found: Matrix = X.derived("numbers", _numbers) if cells <= _KEPT_CELLS else _numbers(X)
+    return found
+
+
+def _numbers(X: Table) -> Matrix:
     with np.errstate(over="ignore"):
         matrix = np.ascontiguousarray(X.matrix())
     return np.clip(matrix, -_LARGEST, _LARGEST, out=matrix)
+
+
+def few_of(batch: Batch, most: int) -> Batch:
+    """At most so many rows of a batch, evenly spaced."""
+    n = len(np.asarray(batch.y))
+    if n <= most:
+        return batch
+    rows = np.linspace(0, n - 1, most).astype(np.int64)
+    weight = None if batch.weight is None else batch.weight[rows]
+    return replace(batch, X=take(batch.X, rows), y=np.asarray(batch.y)[rows], weight=weight, groups=None)
 
 
 def take(X: Any, rows: AnyArray) -> Any:
@@ -173,8 +282,8 @@ def take(X: Any, rows: AnyArray) -> Any:
 
 
 def two_columns(positive: AnyArray) -> FloatArray:
-    """(u,) probabilities of the second class as (u, 2)."""
-    out = np.empty((len(positive), 2))
-    out[:, 1] = positive
-    np.subtract(1.0, positive, out=out[:, 0])
+    """(…, u) probabilities of the second class as (…, u, 2)."""
+    out = np.empty((*positive.shape, 2))
+    out[..., 1] = positive
+    np.subtract(1.0, positive, out=out[..., 0])
     return out

@@ -29,6 +29,7 @@ from .samples import two_class_examples
 _THRESHOLD_ROWS = 50
 _ACCURACY_ROWS = 10_000
 _BALANCED = ("balanced_accuracy", "f1")
+_ONE_SIDED = ("precision", "recall")  # best where almost nothing or everything counts as positive
 _MOST_ROWS, _RESAMPLES = 100_000, 20
 
 # What is made of the (2, 2) weights by truth (rows) and decision (columns), the positive class second.
@@ -36,6 +37,7 @@ _LABELLED: Mapping[str, Callable[[FloatArray], Any]] = {
     "accuracy": lambda t: np.trace(t) / t.sum(),
     "balanced_accuracy": lambda t: scores.recalls(t).mean(),
     "f1": lambda t: scores.f1_scores(t)[1],
+    "matthews_corrcoef": lambda t: scores.correlation(t),
     "precision": lambda t: scores.ratio(t[1, 1], t[:, 1].sum()),
     "recall": lambda t: scores.ratio(t[1, 1], t[1].sum()),
 }
@@ -44,12 +46,18 @@ _LABELLED: Mapping[str, Callable[[FloatArray], Any]] = {
 class Binary(ClassTask):
     """Two classes. ``roles={"positive": label}`` says which one counts as positive; the later one in order if not.
 
-    Metrics that look at labels (accuracy, f1 …) get a decision threshold tuned on out-of-fold predictions.
+    Metrics that look at labels (accuracy, f1 …) get a decision threshold tuned on out-of-fold predictions, but for
+    precision and recall.
     """
 
     name = "binary"
     settings = {"positive": "the label that counts as positive"}
-    aliases = {"neg_log_loss": "log_loss", "neg_brier_score": "brier", "brier_score_loss": "brier"}
+    aliases = {
+        "neg_log_loss": "log_loss",
+        "neg_brier_score": "brier",
+        "brier_score_loss": "brier",
+        "mcc": "matthews_corrcoef",
+    }
 
     def claims(self, table: Table, roles: Mapping[str, Any]) -> float:
         if "target" not in roles or table[roles["target"]].kind not in ("category", "numeric"):
@@ -93,7 +101,7 @@ class Binary(ClassTask):
     def refine(
         self, problem: Problem, predictions: Sequence[Predictions], truths: Sequence[Truth | None], metric: Metric
     ) -> Problem:
-        if metric.decides != "labels":
+        if metric.decides != "labels" or metric.name in _ONE_SIDED:
             return problem
         values = np.concatenate([p.as_array() for p in predictions])
         truth = Truth.concat([t for t in truths if t is not None])
@@ -146,14 +154,18 @@ def binary_metrics(positive: int, threshold: float | None, share: float) -> dict
 
 
 def best_threshold(problem: Problem, metric: Metric, truth: Truth, values: FloatArray) -> float:
-    """The threshold that does best on resampled rows: the median of 20 optima."""
+    """The threshold that does best on resampled rows: the median of 20 optima.
+
+    It is looked for among quantiles of all rows' chances and of the positive rows', which may be few and high.
+    """
     positive = problem.facts.get("positive", 1)
     rng = np.random.default_rng(0)
     n = len(truth)
     kept = np.arange(n) if n <= _MOST_ROWS else rng.choice(n, _MOST_ROWS, replace=False)
     chance, hit = values[kept, positive], (truth.y[kept] == positive).astype(np.int64)
     weight = np.ones(len(kept)) if truth.weight is None else truth.weight[kept]
-    grid = np.unique(np.quantile(chance, np.linspace(0.02, 0.98, 49)))
+    levels = np.linspace(0.02, 0.98, 49)
+    grid = np.unique(np.concatenate([np.quantile(c, levels) for c in (chance, chance[hit == 1]) if len(c)]))
     cell = 2 * np.searchsorted(grid, chance, side="right") + hit
     best = []
     for _ in range(_RESAMPLES):

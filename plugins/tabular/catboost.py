@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
-from automl.contract import AnyArray, Batch, Estimate, Facts, FitContext, FitInfo, Table
+from automl.contract import AnyArray, Batch, Estimate, Facts, FitContext, FitInfo, IntArray, Table
 
 from .base import NativeModel, numbers
 from .watch import Watch
@@ -58,9 +58,22 @@ class CatBoost(NativeModel):
 
     def raw(self, X: Table) -> AnyArray:
         """The booster's answer, in one thread for few rows."""
-        threads = 1 if len(X) < _FEW_ROWS else self.threads
+        return self._answer(_pool(X), 1 if len(X) < _FEW_ROWS else self.threads)
+
+    @classmethod
+    def raws(cls, models: Sequence[Self], threads: int) -> Callable[[Any], AnyArray | Sequence[AnyArray]]:
+        """All boosters on one pool."""
+
+        def found(X: Table) -> AnyArray | Sequence[AnyArray]:
+            pool = _pool(X)
+            answers = [model._answer(pool, 1 if len(X) < _FEW_ROWS else threads) for model in models]
+            return np.stack(answers) if len({answer.shape for answer in answers}) == 1 else answers
+
+        return found
+
+    def _answer(self, pool: Any, threads: int) -> AnyArray:
         wanted = "Probability" if self.classifies else "RawFormulaVal"
-        answer = self.booster.predict(_pool(X), prediction_type=wanted, ntree_end=self.trees, thread_count=threads)
+        answer = self.booster.predict(pool, prediction_type=wanted, ntree_end=self.trees, thread_count=threads)
         return np.asarray(answer)
 
     def dump(self) -> bytes:
@@ -80,7 +93,7 @@ class CatBoost(NativeModel):
 
     def _settings(self, n_rows: int, ctx: FitContext) -> dict[str, Any]:
         """Tuned and fixed settings in CatBoost's words."""
-        settings = {**_FIXED, **self.params, "thread_count": ctx.threads, "random_seed": ctx.seed}
+        settings = {**_FIXED, **self.tuned, "thread_count": ctx.threads, "random_seed": ctx.seed}
         settings["border_count"] = _borders(n_rows)
         settings["iterations"] = settings.pop("n_estimators", _ROUNDS)
         if not self.classifies:
@@ -125,10 +138,16 @@ def _pool(X: Table, batch: Batch | None = None) -> Any:
     matrix = numbers(Table(tuple(plain), len(X))) if plain else None
     if not categories:
         return catboost.Pool(matrix, label=label, weight=weight, thread_count=1)
-    words = np.array(
-        [str(code).encode() for code in range(-1, 1 + max(int(c.values.max(initial=-1)) for c in categories))],
-        dtype=object,
-    )
     codes = np.stack([c.values for c in categories], axis=1)
-    data = catboost.FeaturesData(num_feature_data=matrix, cat_feature_data=words[codes + 1])
+    words, codes = _words(codes)
+    data = catboost.FeaturesData(num_feature_data=matrix, cat_feature_data=words[codes])
     return catboost.Pool(data, label=label, weight=weight, thread_count=1)
+
+
+def _words(codes: IntArray) -> tuple[AnyArray, IntArray]:
+    """The digits of codes from -1 up, and where among them each code's are."""
+    highest = int(codes.max(initial=-1))
+    if codes.size > highest:
+        return np.array([str(code).encode() for code in range(-1, highest + 1)], dtype=object), codes + 1
+    present, places = np.unique(codes, return_inverse=True)
+    return np.array([str(code).encode() for code in present.tolist()], dtype=object), places.reshape(codes.shape)

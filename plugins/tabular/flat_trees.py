@@ -1,9 +1,9 @@
 """Forests as flat arrays: what scikit-learn grew, saved without it and predicted fast in numpy.
 
 symbol     meaning
-N          nodes of all trees
+N          nodes of all trees; in a tree they are numbered level by level, from the root down
 L          leaves of all trees
-T          trees
+T, F       trees; forests that were joined
 root       (T,) node where a tree begins
 feature    (N,) column asked about; 0 in leaves
 threshold  (N,) float32: rows with x > threshold go right; infinite in leaves, so that rows stay there
@@ -11,18 +11,22 @@ child      (N,) left child; the right one is next to it; a leaf is its own child
 leaf       (N,) row of `value`, or -1
 strays     (N,) True where a missing value goes right
 value      (L, K) float32 answers of the leaves
+u          rows to predict
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 
-from automl.contract import AnyArray, FloatArray
+from automl.contract import AnyArray, FloatArray, IntArray
 
-_LANES = 1 << 16
+from .tree_text import floor32
+
+_LANES, _MOST_ROWS = 1 << 16, 1 << 14
 _COMPACT_EVERY = 4
 
 
@@ -45,15 +49,11 @@ def flatten(trees: Sequence[Any], classifies: bool, smoothing: float = 0.0) -> d
 
 
 def _flatten_one(tree: Any, classifies: bool, smoothing: float) -> dict[str, AnyArray]:
-    """One tree with siblings side by side."""
+    """One tree, level by level, with siblings side by side."""
     left, right = np.asarray(tree.children_left), np.asarray(tree.children_right)
-    inner = np.flatnonzero(left >= 0)
-    new = np.zeros(len(left), dtype=np.int64)
-    new[left[inner]] = 1 + 2 * np.arange(len(inner))
-    new[right[inner]] = 2 + 2 * np.arange(len(inner))
-    old = np.argsort(new)
+    old = _by_level(left, right)
     is_leaf = (left < 0)[old]
-    child = np.where(is_leaf, np.arange(len(old)), new[left[old]])
+    child = np.where(is_leaf, np.arange(len(old)), 2 * np.cumsum(~is_leaf) - 1)
     values = np.asarray(tree.value)[:, 0, :]
     if classifies:
         values = values / values.sum(axis=1, keepdims=True)
@@ -61,7 +61,7 @@ def _flatten_one(tree: Any, classifies: bool, smoothing: float) -> dict[str, Any
     values = (rows * values + smoothing * values[0]) / (rows + smoothing)
     return {
         "feature": np.where(is_leaf, 0, np.asarray(tree.feature)[old]).astype(np.int32),
-        "threshold": np.where(is_leaf, np.inf, _floor32(np.asarray(tree.threshold)[old])).astype(np.float32),
+        "threshold": np.where(is_leaf, np.inf, floor32(np.asarray(tree.threshold)[old])).astype(np.float32),
         "child": child,
         "leaf": np.where(is_leaf, np.cumsum(is_leaf) - 1, -1),
         "strays": ~is_leaf & ~np.asarray(tree.missing_go_to_left)[old].astype(bool),
@@ -69,44 +69,111 @@ def _flatten_one(tree: Any, classifies: bool, smoothing: float) -> dict[str, Any
     }
 
 
-def _floor32(threshold: FloatArray) -> AnyArray:
-    """The largest float32 not above a float64: a float32 x is above one exactly when it is above the other."""
-    near = threshold.astype(np.float32)
-    return np.where(near > threshold, np.nextafter(near, np.float32(-np.inf)), near)
+def _by_level(left: AnyArray, right: AnyArray) -> IntArray:
+    """(N,) the nodes of a tree, level by level."""
+    levels = [np.zeros(1, dtype=np.int64)]
+    while len(levels[-1]):
+        inner = levels[-1][left[levels[-1]] >= 0]
+        levels.append(np.stack([left[inner], right[inner]], axis=1).ravel())
+    return np.concatenate(levels)
+
+
+def joined(forests: Sequence[dict[str, AnyArray]]) -> tuple[dict[str, AnyArray], IntArray]:
+    """Several forests with equally many answers as one, and (F,) how many trees are each one's."""
+    nodes = np.cumsum([0, *(len(flat["child"]) for flat in forests)])
+    leaves = np.cumsum([0, *(len(flat["value"]) for flat in forests)])
+    whole = {name: np.concatenate([flat[name] for flat in forests]) for name in forests[0] if name != "depth"}
+    moved = zip(forests, nodes.tolist(), leaves.tolist(), strict=False)
+    parts = [(f["root"] + n, f["child"] + n, np.where(f["leaf"] < 0, -1, f["leaf"] + v)) for f, n, v in moved]
+    for name, arrays in zip(("root", "child", "leaf"), zip(*parts, strict=True), strict=True):
+        whole[name] = np.concatenate(arrays).astype(np.int32)
+    whole["depth"] = np.max([flat["depth"] for flat in forests], axis=0)
+    return whole, np.array([len(flat["root"]) for flat in forests], dtype=np.int64)
 
 
 def predict(flat: dict[str, AnyArray], X: AnyArray) -> FloatArray:
     """(u, K) means over the trees for a C-contiguous float32 (u, d) matrix that may hold NaN."""
-    trees = len(flat["root"])
-    step = max(1, _LANES // trees)
+    return np.asarray(predict_each(flat, np.array([len(flat["root"])]), X)[0])
+
+
+def predict_each(flat: dict[str, AnyArray], trees: IntArray, X: AnyArray, threads: int = 1) -> FloatArray:
+    """(F, u, K) means over the trees of each forest, which has so many of the `trees`."""
+    rows = max(1, min(_MOST_ROWS, -(-len(X) // threads)))
+    blocks = [X[start : start + rows] for start in range(0, len(X), rows)]
     missing = bool(np.isnan(X).any())
-    parts = [_predict_chunk(flat, X[start : start + step], missing) for start in range(0, len(X), step)]
-    return parts[0] if len(parts) == 1 else np.concatenate(parts) if parts else np.zeros((0, flat["value"].shape[1]))
+    if not blocks:
+        return np.zeros((len(trees), 0, flat["value"].shape[1]))
+
+    def answer(block: AnyArray) -> FloatArray:
+        return (
+            _few(flat, trees, block, missing)
+            if len(block) * trees.sum() <= _LANES
+            else _many(flat, trees, block, missing)
+        )
+
+    if threads == 1 or len(blocks) == 1:
+        found = [answer(block) for block in blocks]
+    else:
+        with ThreadPoolExecutor(threads) as pool:
+            found = list(pool.map(answer, blocks))
+    return np.concatenate(found, axis=1) / trees[:, None, None]
 
 
-def _predict_chunk(flat: dict[str, AnyArray], X: AnyArray, missing: bool) -> FloatArray:
-    """Walk all (row, tree) lanes down together; lanes that have reached a leaf are put aside now and then."""
-    rows, trees = len(X), len(flat["root"])
-    node = np.tile(flat["root"], rows)
-    base = np.repeat(np.arange(rows) * X.shape[1], trees)
-    final, lanes = node, None
-    cells = X.ravel()
+def _few(flat: dict[str, AnyArray], trees: IntArray, X: AnyArray, missing: bool) -> FloatArray:
+    """(F, u, K) sums over the trees, all at once."""
+    answers = flat["value"].take(_leaves(flat, flat["root"], X, missing), axis=0)
+    starts = np.concatenate([[0], np.cumsum(trees)[:-1]])
+    return np.asarray(np.add.reduceat(answers.reshape(len(flat["root"]), len(X), -1), starts, dtype=np.float64))
+
+
+def _many(flat: dict[str, AnyArray], trees: IntArray, X: AnyArray, missing: bool) -> FloatArray:
+    """The same, a few trees at a time: they stay in the processor's cache."""
+    total = np.zeros((len(trees), len(X), flat["value"].shape[1]))
+    step, first = max(1, _LANES // len(X)), 0
+    for forest, count in enumerate(trees.tolist()):
+        for start in range(first, first + count, step):
+            roots = flat["root"][start : min(start + step, first + count)]
+            answers = flat["value"].take(_leaves(flat, roots, X, missing), axis=0)
+            total[forest] += answers.reshape(len(roots), len(X), -1).sum(axis=0, dtype=np.float64)
+        first += count
+    return total
+
+
+def _leaves(flat: dict[str, AnyArray], roots: AnyArray, X: AnyArray, missing: bool) -> IntArray:
+    """(trees x u,) the leaf of each row in each tree.
+
+    All (tree, row) lanes walk down together; those that have reached a leaf are put aside now and then.
+    """
+    node = np.repeat(roots.astype(np.int64), len(X))
+    base = np.tile(np.arange(len(X)) * X.shape[1], len(roots))
+    final, lanes = node, np.arange(len(node))
+    cells, feature, threshold, child, leaf = X.ravel(), *(flat[n] for n in ("feature", "threshold", "child", "leaf"))
     for level in range(1, int(flat["depth"][0]) + 1):
-        x = cells.take(base + flat["feature"].take(node))
-        right = x > flat["threshold"].take(node)
+        x = cells.take(base + feature.take(node))
+        right = x > threshold.take(node)
         if missing:
             right |= np.isnan(x) & flat["strays"].take(node)
-        node = flat["child"].take(node) + right
-        if level % _COMPACT_EVERY == 0 and len(node) > 1000:
-            active = np.flatnonzero(flat["leaf"].take(node) < 0)
-            if lanes is None:
-                final, lanes = node, np.arange(len(node))
-            else:
-                final[lanes] = node
+        node = child.take(node) + right
+        if level % _COMPACT_EVERY == 0:
+            active = np.flatnonzero(leaf.take(node) < 0)
+            final[lanes] = node
             node, base, lanes = node[active], base[active], lanes[active]
-    if lanes is None:
-        final = node
-    else:
-        final[lanes] = node
-    answers = flat["value"].take(flat["leaf"].take(final), axis=0)
-    return np.asarray(answers.reshape(rows, trees, -1).mean(axis=1, dtype=np.float64))
+            if not len(node):
+                break
+    final[lanes] = node
+    return np.asarray(leaf.take(final))
+
+
+def visited(flat: dict[str, AnyArray], X: AnyArray, weight: FloatArray | None = None) -> FloatArray:
+    """(N,) share of the rows, by weight, that pass each node of a single tree."""
+    weight = np.ones(len(X)) if weight is None else weight
+    node, rows = np.zeros(len(X), dtype=np.int64), np.arange(len(X))
+    passed = np.zeros(len(flat["child"]))
+    while len(rows):
+        passed += np.bincount(node, weight[rows], len(passed))
+        inner = flat["leaf"][node] < 0
+        node, rows = node[inner], rows[inner]
+        x = X[rows, flat["feature"][node]]
+        right = (x > flat["threshold"][node]) | (np.isnan(x) & flat["strays"][node])
+        node = flat["child"][node] + right
+    return np.asarray(passed / passed[0])

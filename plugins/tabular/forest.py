@@ -3,21 +3,34 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from automl.contract import AnyArray, Batch, Estimate, Facts, FitContext, FitInfo
+from automl.contract import (
+    AnyArray,
+    Batch,
+    Estimate,
+    Facts,
+    FitContext,
+    FitInfo,
+    FloatArray,
+    read_state,
+    write_state,
+)
 
 from .base import RowModel, numbers
-from .flat_trees import flatten, predict
+from .flat_trees import flatten, joined, predict_each
+from .packed_trees import pack, unpack
 from .watch import Watch
 
 _TREES = 100
 _CHUNK_SECONDS, _LARGEST_CHUNK = 0.25, 25
 _MOST_LEAVES = 15_000
 _HALF_TREE = 0.5
+_FEW_ROWS = 1000
 
 
 class RandomForest(RowModel):
@@ -35,7 +48,7 @@ class RandomForest(RowModel):
     handles_weight = True
     truncatable = True
 
-    flat_trees: dict[str, AnyArray]
+    forest: dict[str, AnyArray]
 
     def learn(self, train: Batch, valid: Batch | None, ctx: FitContext) -> FitInfo | None:
         """Grow trees in chunks until there are enough or time runs out."""
@@ -51,16 +64,45 @@ class RandomForest(RowModel):
                 break
             each = (time.monotonic() - start) / chunk
             chunk = int(np.clip(_CHUNK_SECONDS / max(each, 1e-6), ctx.threads, _LARGEST_CHUNK))
-        self.flat_trees = flatten(forest.estimators_, self.classifies)
+        self.forest = flatten(forest.estimators_, self.classifies)
         return FitInfo(trees, notes={"truncated": trees < wanted})
 
     def raw(self, X: Any) -> AnyArray:
         """Mean of the trees."""
-        answers = predict(self.flat_trees, numbers(X))
+        trees = np.array([len(self.forest["root"])])
+        return self._smoothed(predict_each(self.forest, trees, numbers(X))[0], trees[0])
+
+    @classmethod
+    def raws(cls, models: Sequence[Self], threads: int) -> Callable[[Any], AnyArray | Sequence[AnyArray]]:
+        """All forests walked through together, where they give equally many answers."""
+        if len({model.forest["value"].shape[1] for model in models}) > 1:
+            return super().raws(models, threads)
+        whole, trees = joined([model.forest for model in models])
+
+        def found(X: Any) -> AnyArray:
+            answers = predict_each(whole, trees, numbers(X), 1 if len(X) < _FEW_ROWS else threads)
+            return models[0]._smoothed(answers, trees[:, None, None] if models[0].classifies else trees)
+
+        return found
+
+    def _smoothed(self, answers: FloatArray, trees: AnyArray) -> FloatArray:
+        """(…, u, K) means of so many trees, with half a tree more for all classes alike; (…, u) for numbers."""
         if not self.classifies:
-            return answers[:, 0]
-        trees = len(self.flat_trees["root"])
-        return np.asarray((answers * trees + _HALF_TREE / answers.shape[1]) / (trees + _HALF_TREE))
+            return np.asarray(answers[..., 0])
+        return np.asarray((answers * trees + _HALF_TREE / answers.shape[-1]) / (trees + _HALF_TREE))
+
+    def save(self, folder: Path) -> None:
+        """The forest packed."""
+        state = dict(vars(self))
+        write_state(folder, {**state, "forest": pack(state["forest"])} if self.flat is None else state)
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what `save` wrote."""
+        self = cls.restore(read_state(folder))
+        if self.flat is None:
+            self.forest = unpack(self.forest)
+        return self
 
     def _empty(self, n_rows: int, ctx: FitContext) -> Any:
         from sklearn import ensemble

@@ -7,12 +7,12 @@ coef      (S, d), or (1, d) for two classes and for real targets
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 import numpy as np
 
-from automl.contract import AnyArray, Batch, Estimate, Facts, FitContext, FitInfo
+from automl.contract import AnyArray, Batch, Estimate, Facts, Feature, FitContext, FitInfo, Formula
 
 from .base import RowModel, two_columns
 from .watch import Watch
@@ -32,6 +32,7 @@ class Linear(RowModel):
     handles_weight = True
     sparse = True
     baseline = True
+    readable = True
     truncatable = True
 
     coef: AnyArray
@@ -54,6 +55,14 @@ class Linear(RowModel):
         scores -= scores.max(axis=1, keepdims=True)
         np.exp(scores, out=scores)
         return np.asarray(scores / scores.sum(axis=1, keepdims=True))
+
+    def told(self, features: Sequence[Feature]) -> Formula:
+        """A coefficient per column or level, in the caller's units."""
+        if not self.classifies:
+            formula = Formula.linear(features, self.coef * self.scale, self.intercept * self.scale + self.center)
+            return self.unlogged(formula)
+        link: Literal["logistic", "softmax"] = "logistic" if len(self.coef) == 1 else "softmax"
+        return Formula.linear(features, self.coef, self.intercept, link, self.seen.tolist())
 
     def _logistic(self, train: Batch, ctx: FitContext) -> Any:
         """Rounds of L-BFGS, each starting where the last ended, so that the clock can be asked in between."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from automl.contract import KINDS, AnyArray, Batch, Estimate, Facts, FitContext, FitInfo
+from automl.contract import KINDS, AnyArray, Batch, Estimate, Facts, Feature, FitContext, FitInfo, Tree
 
 from .base import RowModel
 
@@ -21,6 +21,7 @@ class Prior(RowModel):
     handles_missing = True
     handles_weight = True
     baseline = True
+    readable = True
 
     frequencies: AnyArray
 
@@ -34,6 +35,12 @@ class Prior(RowModel):
     def raw(self, X: Any) -> AnyArray:
         """The same for all rows."""
         return np.tile(self.frequencies, (len(X), 1)) if self.classifies else np.zeros(len(X))
+
+    def told(self, features: Sequence[Feature]) -> Tree:
+        """A tree that asks nothing."""
+        return (
+            Tree.leaf(self.frequencies, self.seen.tolist()) if self.classifies else Tree.leaf(np.array([self.center]))
+        )
 
     @classmethod
     def estimate(cls, facts: Facts, params: Mapping[str, Any]) -> Estimate:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -27,9 +28,11 @@ from .rowwise import RowTask, check_weight, feature_names, target_of
 from .samples import number_examples
 from .splits import quantile_strata
 
+_BEYOND, _BEYOND_ROWS = 0.05, 50
+
 
 class Regression(RowTask):
-    """One real number per row. Facts: ``low`` and ``high`` of the target in the rows learnt from."""
+    """One real number per row. Facts: ``low``, ``high`` and ``target_skew`` of the target, and ``rows`` learnt from."""
 
     name = "regression"
     produces = "real"
@@ -66,7 +69,9 @@ class Regression(RowTask):
             raise DataError(
                 "target-constant", f"the target is always {values[0]!r}", repr(column.label), "Nothing can be learnt."
             )
-        facts = {"low": float(values.min()), "high": float(values.max()), "origin": column.origin}
+        low, high = float(values.min()), float(values.max())
+        facts = {"low": low, "high": high, "origin": column.origin, "rows": len(values)}
+        facts["target_skew"] = _skew(values)
         return Problem(self.name, self.produces, dict(roles), feature_names(table, roles), 1, facts)
 
     def codes(self, problem: Problem, column: Column) -> AnyArray:
@@ -79,6 +84,14 @@ class Regression(RowTask):
 
     def decode(self, problem: Problem, y: AnyArray, values: FloatArray) -> tuple[Any, Any]:
         return y, values[:, 0]
+
+    def bounds(self, problem: Problem) -> tuple[float, float]:
+        """A little beyond what was seen, more so where few rows were; none for what may grow with time."""
+        low, high, rows = (float(problem.facts[name]) for name in ("low", "high", "rows"))
+        if "time" in problem.roles:
+            return -math.inf, math.inf
+        beyond = max(_BEYOND, _BEYOND_ROWS / rows) * (high - low)
+        return low - beyond, high + beyond
 
     def answer(self, problem: Problem, predictions: Predictions, request: Request) -> Any:
         return predictions.as_array()[:, 0]
@@ -96,6 +109,13 @@ class Regression(RowTask):
 
     def examples(self) -> Sequence[Example]:
         return number_examples()
+
+
+def _skew(values: AnyArray) -> float:
+    """Third standardised moment; 0 for values that do not vary."""
+    around = values - values.mean()
+    spread = float(np.sqrt(np.mean(around**2)))
+    return float(np.mean((around / spread) ** 3)) if spread > 0 and np.isfinite(spread) else 0.0
 
 
 def r2(y: AnyArray, p: FloatArray, w: FloatArray) -> float:

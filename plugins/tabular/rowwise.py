@@ -12,6 +12,7 @@ from automl.contract import (
     AnyArray,
     Batch,
     Column,
+    Combiner,
     DataError,
     FloatArray,
     Fold,
@@ -29,6 +30,7 @@ from automl.contract import (
 
 from .scores import CallableMetric
 from .splits import group_codes, split
+from .stackers import stackers
 
 NOT_FEATURES = ("target", "weight", "groups", "time")
 
@@ -73,6 +75,9 @@ class RowTask(TaskPlugin):
     def truth(self, problem: Problem, table: Table, rows: IntArray) -> Truth | None:
         target = table[problem.roles["target"]].take(rows)
         return Truth(self.codes(problem, target), _weight(problem, table, rows))
+
+    def combiners(self, problem: Problem) -> Sequence[type[Combiner]]:
+        return stackers(problem)
 
     def metric(self, problem: Problem, wanted: str | Callable[..., float]) -> Metric:
         if isinstance(wanted, str):

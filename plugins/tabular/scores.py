@@ -140,6 +140,13 @@ def f1_scores(table: FloatArray) -> FloatArray:
     return np.asarray(np.divide(2 * hits, denominator, out=np.zeros_like(hits), where=denominator > 0))
 
 
+def correlation(table: FloatArray) -> float:
+    """Matthews' correlation of truth and decision in a (2, 2) table; 0 where one of them does not vary."""
+    (a, b), (c, d) = table
+    spread = float((a + b) * (c + d) * (a + c) * (b + d))
+    return float(a * d - b * c) / float(np.sqrt(spread)) if spread > 0 else 0.0
+
+
 def ratio(numerator: float, denominator: float) -> float:
     """A share that is 0 where it is undefined, as scikit-learn's ``zero_division=0``."""
     return numerator / denominator if denominator > 0 else 0.0

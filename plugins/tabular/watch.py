@@ -22,11 +22,11 @@ class Watch:
         truncated: the clock ended the fit.
     """
 
-    def __init__(self, ctx: FitContext, patience: float = math.inf, reserve: float = 0.0) -> None:
-        """`reserve`: seconds that the fit still needs after its last step."""
-        self.ctx, self.patience, self.reserve = ctx, patience, reserve
+    def __init__(self, ctx: FitContext, patience: float = math.inf, reserve: float = 0.0, after: float = 0.0) -> None:
+        """After its last step the fit still needs `reserve` seconds, and a share `after` of what it took until then."""
+        self.ctx, self.patience, self.reserve, self.after = ctx, patience, reserve, after
         self.best_step, self.best_loss, self.truncated = 0, math.inf, False
-        self._last = time.monotonic()
+        self._began = self._last = time.monotonic()
         self._slowest = 0.0
 
     def improved(self, step: int) -> bool:
@@ -45,5 +45,6 @@ class Watch:
         now = time.monotonic()
         self._slowest = max(0.9 * self._slowest, now - self._last)
         self._last = now
-        self.truncated = self.ctx.time_left() <= self._slowest + self.reserve
+        rest = self.reserve + self.after * (now - self._began)
+        self.truncated = self.ctx.time_left() <= self._slowest + rest
         return self.truncated or step - self.best_step >= max(self.patience, _EXTRA + _GROWTH * self.best_step)

@@ -5,30 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
+from automl.contract import Batch, Estimate, Facts, FitContext, FitInfo, Resources
 
-from automl.contract import AnyArray, Batch, Estimate, Facts, FitContext, FitInfo, Resources, Table
-
-from .base import NativeModel, numbers, two_columns
+from .base import numbers
+from .boosted import TEXT_SHARE, BoostedTrees
 from .watch import Watch
+from .xgboost_trees import tree_text
 
-_ROUNDS, _PATIENCE = 1000, 60
-_FEW_ROWS = 1000
+_LEAST_ROUNDS, _MOST_ROUNDS, _PATIENCE = 1000, 6000, 60
 
 
-class XGBoost(NativeModel):
+class XGBoost(BoostedTrees):
     """Depth-wise or leaf-wise gradient boosting on histograms of the typed columns."""
 
     name = "xgboost"
-    native = "model.ubj"
-    view = "columns"
     requires = ("xgboost",)
     license = "Apache-2.0"
-    handles_missing = True
-    handles_weight = True
-    truncatable = True
-
-    threads: int
 
     def learn(self, train: Batch, valid: Batch | None, ctx: FitContext) -> FitInfo | None:
         """Boost until patience or time runs out, and keep the best iteration."""
@@ -37,40 +29,19 @@ class XGBoost(NativeModel):
         self.threads = ctx.threads
         data = _matrix(train, ctx.threads)
         held = [] if valid is None else [(_matrix(valid, ctx.threads, data), "valid")]
-        watch = Watch(ctx, _PATIENCE)
-        rounds = self.params.get("n_estimators", _ROUNDS)
+        watch = Watch(ctx, _PATIENCE, after=TEXT_SHARE)
+        rounds = self.params.get("n_estimators") or _rounds(self.params["learning_rate"])
         with xgboost.config_context(verbosity=0):
             booster = xgboost.train(
                 self._settings(ctx), data, rounds, evals=held, callbacks=[_stopper(watch)], verbose_eval=False
             )
-        self.booster = self.parse(bytes(booster[: watch.best_step].save_raw("ubj")))
+        booster.set_param({"device": "cpu", "nthread": ctx.threads})
+        self.trees = tree_text(booster[: watch.best_step], numbers(train.X), [len(column.levels) for column in train.X])
         return FitInfo(watch.best_step, {"n_estimators": watch.best_step}, {"truncated": watch.truncated})
-
-    def raw(self, X: Table) -> AnyArray:
-        """The booster's answer, in one thread for few rows."""
-        many = len(X) >= _FEW_ROWS and self.threads > 1
-        if many:
-            self.booster.set_param({"nthread": self.threads})
-        answer = np.asarray(self.booster.inplace_predict(numbers(X)))
-        if many:
-            self.booster.set_param({"nthread": 1})
-        return two_columns(answer) if self.classifies and answer.ndim == 1 else answer
-
-    def dump(self) -> bytes:
-        """XGBoost's binary JSON."""
-        return bytes(self.booster.save_raw("ubj"))
-
-    def parse(self, blob: bytes) -> Any:
-        """A booster ready to predict on the CPU."""
-        import xgboost
-
-        booster = xgboost.Booster({"nthread": 1, "device": "cpu"})
-        booster.load_model(bytearray(blob))
-        return booster
 
     def _settings(self, ctx: FitContext) -> dict[str, Any]:
         """Tuned and fixed settings in XGBoost's words."""
-        settings = {**self.params, "tree_method": "hist", "nthread": ctx.threads, "device": ctx.device}
+        settings = {**self.tuned, "tree_method": "hist", "nthread": ctx.threads, "device": ctx.device}
         settings.pop("n_estimators", None)
         if settings["grow_policy"] != "lossguide":
             settings.pop("max_leaves")
@@ -89,11 +60,16 @@ class XGBoost(NativeModel):
     @classmethod
     def estimate(cls, facts: Facts, params: Mapping[str, Any]) -> Estimate:
         """Rounds x (rows x columns + nodes), per class."""
-        rounds = min(_ROUNDS, 20 / params.get("learning_rate", 0.08))
+        rounds = 20 / params.get("learning_rate", 0.08)
         outputs = facts.n_outputs if facts.n_outputs > 2 else 1
         nodes = min(2 ** params.get("max_depth", 6), facts.n_rows / 2 + 1)
         per_round = 5e-5 + 1e-5 * nodes + 1.1e-8 * facts.n_rows * (facts.n_features + 4)
         return Estimate(0.03 + rounds * outputs * per_round, memory=20 * facts.n_rows * (facts.n_features + outputs))
+
+
+def _rounds(learning_rate: float) -> int:
+    """The most rounds: more for small steps; patience usually ends the fit long before."""
+    return int(min(max(_LEAST_ROUNDS, 40 / learning_rate), _MOST_ROUNDS))
 
 
 def _matrix(batch: Batch, threads: int, reference: Any = None) -> Any:

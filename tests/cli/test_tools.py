@@ -23,7 +23,7 @@ from automl.cli.options import split_names
 from automl.cli.output import emit_json
 from automl.contract import ArtifactError, DataError, ExecutionError, NothingFitted, OptionError, PluginError
 
-COMMANDS = [["fit"], ["predict"], ["evaluate"], ["leaderboard"], ["plugins", "list"], ["plugins", "info"]]
+COMMANDS = [["fit"], ["predict"], ["evaluate"], ["leaderboard"], ["describe"], ["plugins", "list"], ["plugins", "info"]]
 
 
 def raising(error: BaseException) -> Callable[[], None]:

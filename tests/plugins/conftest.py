@@ -114,7 +114,8 @@ class Workbench:
 
 
 CHEAP: Mapping[str, Mapping[str, Any]] = {
-    "torch-mlp": {"epochs": 16, "width": 64},
+    "real-mlp": {"epochs": 30, "width": 64},
+    "tab-m": {"epochs": 30, "width": 64},
     "random-forest": {"n_estimators": 30},
     "extra-trees": {"n_estimators": 30},
     "lightgbm": {"n_estimators": 200},

@@ -125,6 +125,22 @@ def test_dates_become_calendar_parts(bench: Any, make: Any) -> None:
     np.testing.assert_allclose(parts[:, :5], wanted, atol=1e-3)
 
 
+def test_days_between_two_dates_of_a_row_are_features(bench: Any, make: Any) -> None:
+    day = 86_400.0
+    start = np.array([0.0, 10.0, 20.0, np.nan, 500.0]) * day
+    ends = start + np.array([0.0, 0.5, 1.0, 1.5, 2.0]) * day
+    columns = tuple(Column(f"f{i}", f"d{i}", "datetime", values) for i, values in enumerate([start, ends]))
+    encoder = bench.encoder("datetime-parts")()
+    table, ctx = Table(columns, 5), bench.context(make("real", n=5))
+    between = encoder.fit_transform(table, None, ctx)[:, -1]
+    assert between[3] == 0
+    assert np.all(np.diff(between[[0, 1, 2, 4]]) > 0)
+    told = encoder.describe(table)[-1]
+    assert (told.column, told.part) == ("d1", "days since 'd0'")
+    alone = bench.encoder("datetime-parts")()
+    assert alone.fit_transform(Table(columns[1:], 5), None, ctx).shape == (5, 7)
+
+
 def test_scaled_numbers_are_bent_filled_and_marked(bench: Any, make: Any) -> None:
     values = np.array([0.0, 1.0, 2.0, 3.0, 4.0, 1e12, np.nan, np.nan])
     flat = np.array([5.0] * 7 + [np.nan])

@@ -23,7 +23,8 @@ MODELS = (
     "lightgbm",
     "xgboost",
     "catboost",
-    "torch-mlp",
+    "real-mlp",
+    "tab-m",
 )
 BOOSTERS = ("lightgbm", "xgboost", "catboost")
 PROBLEMS = ("two", "three", "real")

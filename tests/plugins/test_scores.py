@@ -56,6 +56,7 @@ BINARY: dict[str, Figure] = {
     "accuracy": lambda y, p, w: reference.accuracy_score(y, p[:, 1] >= 0.5, sample_weight=w),
     "balanced_accuracy": lambda y, p, w: reference.balanced_accuracy_score(y, p[:, 1] >= 0.5, sample_weight=w),
     "f1": lambda y, p, w: reference.f1_score(y, p[:, 1] >= 0.5, sample_weight=w, zero_division=0),
+    "matthews_corrcoef": lambda y, p, w: reference.matthews_corrcoef(y, p[:, 1] >= 0.5, sample_weight=w),
     "precision": lambda y, p, w: reference.precision_score(y, p[:, 1] >= 0.5, sample_weight=w, zero_division=0),
     "recall": lambda y, p, w: reference.recall_score(y, p[:, 1] >= 0.5, sample_weight=w, zero_division=0),
 }
@@ -199,3 +200,23 @@ def test_refining_finds_a_threshold_that_does_better() -> None:
     after = scored(task.metric(refined, "f1"), y, values.as_array(), None)
     assert after > before + 0.1
     assert task.refine(problem, [values], [Truth(y)], task.metric(problem, "roc_auc")) is problem
+
+
+def test_the_threshold_of_a_rare_class_is_found_among_its_own_rows() -> None:
+    rng = np.random.default_rng(0)
+    y = (np.arange(8000) % 200 == 0).astype(np.int64)
+    score = np.clip(np.where(y == 1, 0.7, 0.1) + rng.normal(scale=0.1, size=8000), 0.001, 0.999)
+    values = ArrayPredictions("class_proba", np.column_stack([1 - score, score]))
+    problem, task = replace(binary(shares=np.array([0.995, 0.005])), metric="matthews_corrcoef"), Binary()
+    refined = task.refine(problem, [values], [Truth(y)], task.metric(problem, "mcc"))
+    assert 0.35 < refined.facts["threshold"] < 0.65
+    assert scored(task.metric(refined, "mcc"), y, values.as_array(), None) > 0.9
+
+
+@pytest.mark.parametrize("name", ["precision", "recall"])
+def test_metrics_of_one_side_tune_no_threshold(name: str) -> None:
+    rng = np.random.default_rng(0)
+    y, p = rng.integers(0, 2, 100), probabilities(rng, 100, 2)
+    problem = replace(binary(), metric=name)
+    predictions = [ArrayPredictions("class_proba", p)]
+    assert Binary().refine(problem, predictions, [Truth(y)], Binary().metric(problem, name)) is problem
