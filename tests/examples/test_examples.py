@@ -44,12 +44,6 @@ def test_the_quickstart_data_is_what_its_script_makes(tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(pd.read_csv(made), pd.read_csv(source.parent / "churn.csv"))
 
 
-def test_the_benchmark_prints_its_table(tmp_path: Path) -> None:
-    printed = run("benchmark/compare.py", "diabetes", "--time-limit", "5", cwd=tmp_path)
-    assert "best baseline" in printed
-    assert "diabetes" in printed
-
-
 def test_the_cluster_job_runs_on_ray(tmp_path: Path) -> None:
     pytest.importorskip("ray", reason="the ray extra is not installed")
     printed = run("cluster_job/job.py", "--time-limit", "20", cwd=tmp_path)

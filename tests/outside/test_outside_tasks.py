@@ -66,7 +66,7 @@ def test_a_model_of_an_outside_task_keeps_its_contract(name: str) -> None:
 def test_the_engine_tunes_beats_the_baseline_saves_and_answers(name: str, executor: str, tmp_path: Path) -> None:
     task, engine = fitted(name, executor)
     board = engine.leaderboard()
-    assert set(board["state"]) == {"ok"}
+    assert set(board["state"]) <= {"ok", "pruned"}
     best_baseline = board.loc[board["baseline"], "score"].max()
     assert board["score"].max() > best_baseline
     answers = as_plain(engine.predict(new_data(task)))
@@ -99,7 +99,7 @@ def test_under_a_time_limit_too_the_members_learn_from_all_rows_in_the_end() -> 
 def test_the_engine_runs_outside_tasks_on_ray(name: str, tmp_path: Path) -> None:
     pytest.importorskip("ray", reason="the ray extra is not installed")
     task, engine = fitted(name, "ray")
-    assert set(engine.leaderboard()["state"]) == {"ok"}
+    assert {"ok"} <= set(engine.leaderboard()["state"]) <= {"ok", "pruned"}
     engine.save(tmp_path / "model")
     answers = as_plain(AutoML.load(tmp_path / "model").predict(new_data(task)))
     assert answers == as_plain(engine.predict(new_data(task)))

@@ -1,0 +1,191 @@
+"""Out-of-fold predictions of every start point on common folds, kept so that any ensemble can be made up of them."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from data import DATA, Data
+
+from automl import AutoML, Preset
+from automl.contract import SearchSpace
+from automl.discovery import Registry, space_of
+
+SPACES = Path(__file__).parents[2] / "search_spaces" / "tabular"
+FOLDS = 3
+Candidate = tuple[str, str]
+"""A model's name, and the settings that differ from its default as JSON."""
+
+
+def points_of(model: str, draws: int = 0) -> list[dict[str, Any]]:
+    """A model's default (``{}``), its start points whatever their regime, and random ones: settings that differ.
+
+    Raises SystemExit for a model without a space file.
+    """
+    file = SPACES / f"{model}.toml"
+    if not file.is_file():
+        raise SystemExit(
+            f"{model!r} has no space file; there are {sorted(path.stem for path in SPACES.glob('*.toml'))}"
+        )
+    document = tomllib.loads(file.read_text(encoding="utf-8"))
+    starts = [start["params"] for start in document.pop("start", [])]
+    rng = np.random.default_rng(0)
+    drawn = [{name: _drawn(knob, rng) for name, knob in document.items()} for _ in range(draws)]
+    return [{}, *starts, *drawn]
+
+
+def _drawn(knob: Mapping[str, Any], rng: np.random.Generator) -> Any:
+    """A random setting of a knob."""
+    if knob["kind"] == "choice":
+        return knob["options"][int(rng.integers(len(knob["options"])))]
+    low, high = knob["low"], knob["high"]
+    value = math.exp(rng.uniform(math.log(low), math.log(high))) if knob.get("log") else rng.uniform(low, high)
+    if knob["kind"] == "float":
+        return min(high, max(low, float(f"{value:.3g}")))
+    step = knob.get("step", 1)
+    return int(low + step * round((value - low) / step))
+
+
+def fill(folder: Path, models: Sequence[str], names: Sequence[str], draws: int) -> None:
+    """Fit every point on every data set; what is in the folder already is left alone."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        for model in models:
+            file = folder / f"{name}--{model}.npz"
+            if not file.is_file():
+                points = points_of(model, draws)
+                predictions, seconds = out_of_fold(model, points, name)
+                told = np.array(json.dumps(points))
+                np.savez_compressed(file, points=told, predictions=predictions.astype(np.float32), seconds=seconds)
+                print(f"{name} {model}: {len(points)} points, {FOLDS * seconds.sum():.0f} s", flush=True)
+
+
+def out_of_fold(model: str, points: Sequence[Mapping[str, Any]], name: str) -> tuple[Any, Any]:
+    """(points, n, K) predictions, NaN where a point failed, and (points,) CPU seconds of one fit."""
+    about = DATA[name]
+    train, fold = about.split(0)[0].reset_index(drop=True), fold_of(name)
+    labels = labels_of(name)
+    out = np.full((len(points), len(train), len(labels)), np.nan)
+    seconds = np.zeros(len(points))
+    for position, params in enumerate(points):
+        for k in range(FOLDS):
+            held = train[fold == k].drop(columns=[about.target])
+            answer, took = _asked(pinned(model, params), train[fold != k], held, about)
+            seconds[position] += took / FOLDS
+            if answer is None:
+                break
+            out[position, fold == k] = _aligned(answer, labels)
+    return out, seconds
+
+
+def fold_of(name: str) -> Any:
+    """(n,) fold numbers of the training rows of a data set."""
+    return np.random.default_rng(0).permutation(len(DATA[name].split(0)[0])) % FOLDS
+
+
+def labels_of(name: str) -> list[str]:
+    """The classes of a data set in the order of their text; its target for numbers."""
+    about = DATA[name]
+    return [about.target] if about.task == "regression" else sorted(set(about.split(0)[0][about.target].astype(str)))
+
+
+def pinned(model: str, params: Mapping[str, Any]) -> type[Any]:
+    """The installed model's class, with these settings as its default."""
+    base = Registry.installed().models.load(model)
+    space = space_of(base, "tabular")
+    defaults = {task: {**known, **params} for task, known in space.default_for.items()}
+    fixed = SearchSpace(space.knobs, {**space.default, **params}, defaults)
+    return type("Pinned", (base,), {"name": f"{model}-pinned", "space": fixed, "baseline": False})
+
+
+def _asked(single: type[Any], train: Any, held: Any, about: Data) -> tuple[Any, float]:
+    """Predictions for the held rows, None when the fit failed, and its CPU seconds.
+
+    One fit, in this process, which stops early by 15 % of the training rows.
+    """
+    preset = Preset(folds=1, ensemble=False, racing=False, blocks=False, starts=1)
+    given: dict[str, Any] = {"n_trials": 1, "preset": preset, "models": [single.name], "extra_plugins": [single]}
+    start = time.process_time()
+    automl = AutoML(metric=about.metric, executor="inline", random_state=0, verbose=0, **given)
+    automl.fit(train, about.target)
+    seconds = time.process_time() - start
+    board = automl.leaderboard().set_index("model")
+    fits = board.loc[board["family"] != "ensemble", "fit_s"]
+    if single.name not in fits or board.loc[single.name, "state"] != "ok":
+        return None, seconds
+    ask = automl.predict if about.task == "regression" else automl.predict_proba
+    return ask(held, model=single.name), seconds * float(fits[single.name] / fits.sum())
+
+
+def _aligned(answer: Any, labels: Sequence[str]) -> Any:
+    """(n, K) values: classes in the order of `labels`, 0 for one that the fit did not see."""
+    values = np.asarray(answer, dtype=float)
+    if values.ndim == 1:
+        return values[:, None]
+    names = [str(name) for name in answer.columns]
+    columns = [values[:, names.index(label)] if label in names else np.zeros(len(values)) for label in labels]
+    return np.stack(columns, axis=1)
+
+
+@dataclass(frozen=True)
+class Bank:
+    """What is kept of one data set.
+
+    Attributes:
+        candidates: those that did not fail.
+        predictions: (candidates, n, K) out of fold.
+        seconds: (candidates,) CPU of one fit.
+        truth: (n, K) ones and zeros of classes, or (n, 1) numbers.
+        fold: (n,) fold numbers.
+    """
+
+    name: str
+    candidates: tuple[Candidate, ...]
+    predictions: Any
+    seconds: Any
+    truth: Any
+    fold: Any
+
+    @classmethod
+    def read(cls, name: str, files: Sequence[Path]) -> Bank:
+        """A data set's files, one per model."""
+        candidates: list[Candidate] = []
+        predictions, seconds = [], []
+        for file in sorted(files):
+            with np.load(file) as kept:
+                points, values = json.loads(str(kept["points"])), kept["predictions"].astype(float)
+                good = np.flatnonzero(np.isfinite(values).all(axis=(1, 2)))
+                model = file.stem.partition("--")[2]
+                candidates += [(model, json.dumps(points[p], sort_keys=True)) for p in good]
+                predictions.append(values[good])
+                seconds.append(kept["seconds"][good])
+        about = DATA[name]
+        target = about.split(0)[0][about.target].to_numpy()
+        truth = np.asarray(target, dtype=float)[:, None] if about.task == "regression" else None
+        if truth is None:
+            truth = (target.astype(str)[:, None] == np.array(labels_of(name))).astype(float)
+        fold = fold_of(name)
+        return cls(name, tuple(candidates), np.concatenate(predictions), np.concatenate(seconds), truth, fold)
+
+    def losses(self, answer: Any) -> Any:
+        """(FOLDS,) squared error or log loss of an (n, K) answer on each fold."""
+        if self.truth.shape[1] == 1:
+            lost = np.square(answer - self.truth)[:, 0]
+        else:
+            lost = -np.log(np.clip((answer * self.truth).sum(axis=1), 1e-6, 1.0))
+        return np.array([lost[self.fold == k].mean() for k in range(FOLDS)])
+
+
+def read_all(folder: Path) -> list[Bank]:
+    """Every data set in a folder that `fill` filled."""
+    files: dict[str, list[Path]] = {}
+    for file in sorted(folder.glob("*--*.npz")):
+        files.setdefault(file.stem.partition("--")[0], []).append(file)
+    return [Bank.read(name, found) for name, found in files.items()]
