@@ -100,7 +100,7 @@ class SearchSpace:
     """Knobs, the default point, what the default is for some tasks, and the portfolio.
 
     A knob with ``when={"other": value}`` (or a tuple of values) exists only where the other knob has that value, and
-    one with a `regime` (see `Start`) only for problems that it suits.
+    one with a `regime` (see `Start`) is tuned only for problems that it suits.
     """
 
     knobs: Mapping[str, Knob] = field(default_factory=dict)
@@ -136,15 +136,14 @@ class SearchSpace:
         return points
 
     def suited(self, task: str, n_rows: int, facts: Mapping[str, Any] | None = None) -> SearchSpace:
-        """The space for one problem: without knobs that its regime rules out, and start points that set them."""
-        gone = {name for name, knob in self.knobs.items() if not suits(knob.regime, n_rows, task, facts)}
-        starts = tuple(s for s in self.starts if s.applies(n_rows, task, facts) and not gone & set(s.params))
+        """The space for one problem: no start points that do not apply, and no knobs that their regime rules out.
 
-        def left(values: Mapping[str, Any]) -> dict[str, Any]:
-            return {name: value for name, value in values.items() if name not in gone}
-
-        default_for = {name: left(values) for name, values in self.default_for.items()}
-        return SearchSpace(left(self.knobs), left(self.default), default_for, starts)
+        Such a knob is not tuned, and no start point sets it; the model is still given its default.
+        """
+        knobs = {name: knob for name, knob in self.knobs.items() if suits(knob.regime, n_rows, task, facts)}
+        fixed = set(self.knobs) - set(knobs)
+        starts = tuple(s for s in self.starts if s.applies(n_rows, task, facts) and not fixed & set(s.params))
+        return SearchSpace(knobs, self.default, self.default_for, starts)
 
     def active(self, name: str, params: Mapping[str, Any]) -> bool:
         """Does this knob exist, given the other settings?"""

@@ -100,12 +100,12 @@ def test_a_regime_that_means_nothing_is_named(regime: str, said: str) -> None:
         parse_space(GOOD + f'\n[[start]]\nid = "x"\nparams = {{ depth = 9 }}\nregime = {regime}\n', "file")
 
 
-def test_a_knob_with_a_regime_is_left_out_of_problems_that_it_does_not_suit() -> None:
+def test_a_knob_with_a_regime_keeps_its_default_in_problems_that_it_does_not_suit() -> None:
     knob = '[bend]\nkind = "choice"\noptions = [1, 2]\ndefault = 1\nregime = { facts = { skew = [1.0, 1e9] } }\n'
     start = '\n[[start]]\nid = "bent"\nparams = { bend = 2 }\n'
     space = parse_space(knob + GOOD + start)
     assert "bend" not in space.suited("binary", 500, {}).knobs
-    assert [p["depth"] for p in space.suited("binary", 500).portfolio("binary", 500)] == [6, 3]
+    assert [(p["depth"], p["bend"]) for p in space.suited("binary", 500).portfolio("binary", 500)] == [(6, 1), (3, 1)]
     skewed = space.suited("binary", 500, {"skew": 2.0})
     assert [p["bend"] for p in skewed.portfolio("binary", 500)] == [1, 1, 2]
     with pytest.raises(SpaceError, match=r"knob 'bend': skew is 3, not \[low, high\]"):
