@@ -73,7 +73,7 @@ class Inputs:
             y: coded targets, `n_outputs` classes or one number.
             pieces: of each number at most; 0 for none.
         """
-        values, codes = _read(table)
+        values, codes = read(table)
         raw = sum(column.kind == "numeric" for column in table.columns[: _passed(ctx)])
         center, scale = robust(values)
         center[raw:], scale[raw:] = 0.0, 1.0
@@ -93,7 +93,7 @@ class Inputs:
 
     def encode(self, table: Table) -> Matrix:
         """(n, d) float32, some rows at a time."""
-        values, codes = _read(table)
+        values, codes = read(table)
         out = np.empty((len(table), self.width), dtype=np.float32)
         for start in range(0, len(table), _BLOCK):
             rows = slice(start, start + _BLOCK)
@@ -122,10 +122,6 @@ class Inputs:
             blocks.append(self.means[at].reshape(len(values), -1))
         return np.concatenate(blocks, axis=1)
 
-    def read(self, table: Table) -> FloatArray:
-        """(u, d) float64 of some rows."""
-        return self.exactly(*_read(table))
-
 
 def expected(facts: Facts, pieces: int) -> tuple[int, int]:
     """About how many inputs, d, and pieces of all numbers a table of this size becomes."""
@@ -135,7 +131,7 @@ def expected(facts: Facts, pieces: int) -> tuple[int, int]:
     return max(1, numbers + 5 * facts.n_categories + 40 * texts), numbers * pieces * 2 // 3
 
 
-def _read(table: Table) -> tuple[FloatArray, IntArray]:
+def read(table: Table) -> tuple[FloatArray, IntArray]:
     """(n, m) numbers and (n, c) codes; kept with the table for the next network that looks at it."""
     found: tuple[FloatArray, IntArray] = table.derived("network inputs", _split)
     return found

@@ -7,10 +7,10 @@ factor per input, rates that fit every width, a rate that falls in cycles. From 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -28,12 +28,13 @@ from automl.contract import (
 )
 
 from .base import RowModel
-from .inputs import Inputs, expected
-from .network import Network, Shape
+from .inputs import Inputs, expected, read
+from .network import Shape
+from .stacked_networks import Stack, shape_of
 from .training import Rows, batch_size, most_epochs
 from .training import train as trained_by
 
-_MADE = ("_inputs", "_network")
+_MADE = ("_inputs", "_stack")
 _LEAST_SHARE = 1e-4
 _TORCH_BYTES = 250_000_000
 _STEP_SECONDS, _PRODUCT_SECONDS, _WEIGHT_SECONDS = 6.6e-4, 2.45e-11, 3.2e-10
@@ -81,13 +82,27 @@ class NeuralModel(RowModel):
 
     def raw(self, X: Table) -> AnyArray:
         """The mean of the members' answers."""
-        out = self._network(self._inputs.read(X))
-        if not self.classifies:
-            return np.asarray(np.clip(out[..., 0], self.low, self.high).mean(axis=0))
-        out -= out.max(axis=-1, keepdims=True)
-        np.exp(out, out=out)
-        out /= out.sum(axis=-1, keepdims=True)
-        return np.asarray(out.mean(axis=0))
+        return np.asarray(self._joined([self], self._stack(*read(X)))[0])
+
+    @classmethod
+    def raws(cls, models: Sequence[Self], threads: int) -> Callable[[Any], Sequence[AnyArray] | AnyArray]:
+        """Those of equal shape are computed together."""
+        groups: dict[Any, list[int]] = {}
+        for position, model in enumerate(models):
+            key = (model.params["activation"], shape_of(model._inputs, model.weights))
+            groups.setdefault(key, []).append(position)
+        alike = [[models[position] for position in group] for group in groups.values()]
+        stacks = [(members, cls._stacked(members)) for members in alike]
+        order = np.argsort(np.concatenate([*groups.values()]))
+
+        def found(X: Table) -> Sequence[AnyArray] | AnyArray:
+            parts = [cls._joined(members, stack(*read(X), threads)) for members, stack in stacks]
+            if len({part.shape[1:] for part in parts}) == 1:
+                return np.concatenate(parts)[order] if len(parts) > 1 else parts[0]
+            flat = [answer for part in parts for answer in part]
+            return [flat[i] for i in order]
+
+        return found
 
     def save(self, folder: Path) -> None:
         """The plain state, without what is made of it to predict."""
@@ -98,9 +113,23 @@ class NeuralModel(RowModel):
         return Inputs(**self.encoded)
 
     @cached_property
-    def _network(self) -> Network:
-        inputs = self._inputs
-        return Network(self.weights, self.params["activation"], inputs.cut, inputs.slope, inputs.shift)
+    def _stack(self) -> Stack:
+        return self._stacked([self])
+
+    @staticmethod
+    def _stacked(models: Sequence[NeuralModel]) -> Stack:
+        return Stack([m._inputs for m in models], [m.weights for m in models], models[0].params["activation"])
+
+    @staticmethod
+    def _joined(models: Sequence[NeuralModel], out: FloatArray) -> AnyArray:
+        """(F, u, S) probabilities or (F, u) values: means over the members of (F, k, u, S) outputs."""
+        if not models[0].classifies:
+            low, high = (np.array([[[getattr(m, name)]] for m in models]) for name in ("low", "high"))
+            return np.asarray(np.clip(out[..., 0], low, high).mean(axis=1))
+        out -= out.max(axis=-1, keepdims=True)
+        np.exp(out, out=out)
+        out /= out.sum(axis=-1, keepdims=True)
+        return np.asarray(out.mean(axis=1))
 
     def _shape(self, width: int, inputs: Inputs, outputs: int, device: str) -> Shape:
         """The network's sizes; a graphics card has room for twice the members."""
