@@ -21,7 +21,6 @@ from functools import reduce
 from typing import Any
 
 import numpy as np
-from scipy.sparse import csr_array
 
 from automl.contract import AnyArray, FloatArray, IntArray
 
@@ -103,6 +102,8 @@ class Stack:
         first += a["start"][:, None]
         at, share = self._rows(x, codes, a)
         if at.shape[2]:
+            from scipy.sparse import csr_array
+
             ends = np.arange(0, at.size + 1, at.shape[2])
             table = a["rows"].reshape(-1, self.width)
             chosen = csr_array((share.ravel(), at.ravel(), ends), shape=(networks * u, len(table)))
