@@ -36,6 +36,7 @@ from .training import train as trained_by
 
 _MADE = ("_inputs", "_stack")
 _LEAST_SHARE = 1e-4
+_LARGE_ARRAY, _MOST_HALF = 4096, 6e4
 _TORCH_BYTES = 250_000_000
 _STEP_SECONDS, _PRODUCT_SECONDS, _WEIGHT_SECONDS = 6.6e-4, 2.45e-11, 3.2e-10
 _USUAL_SHARE = 0.6
@@ -74,7 +75,8 @@ class NeuralModel(RowModel):
             self._prior(train), np.random.default_rng(ctx.seed)
         )
         trained = trained_by(first, inputs, self.params, self.classifies, rows, held, ctx)
-        self.encoded, self.weights = dict(vars(inputs)), trained.weights
+        self.encoded = dict(vars(inputs))
+        self.weights = {name: _shortened(array) for name, array in trained.weights.items()}
         for name in _MADE:
             vars(self).pop(name, None)
         stop = {"stop_epoch": trained.epochs}
@@ -163,6 +165,16 @@ class NeuralModel(RowModel):
         step = _STEP_SECONDS + _PRODUCT_SECONDS * size * products + _WEIGHT_SECONDS * weights
         memory = _TORCH_BYTES + 12 * facts.n_rows * inputs + 16 * width * (inputs + cells)
         return Estimate(0.05 + _USUAL_SHARE * steps * step, memory)
+
+
+def _shortened(array: AnyArray) -> AnyArray:
+    """A large array in float16, if its range allows: half the size on disk, and three digits are enough for weights.
+
+    Done before the first prediction, so that the model that is judged is the one that is kept.
+    """
+    if array.size < _LARGE_ARRAY or not np.abs(array).max() < _MOST_HALF:
+        return array
+    return array.astype(np.float16)
 
 
 class RealMLP(NeuralModel):
