@@ -28,7 +28,6 @@ from automl.contract import ADDITIVE, AnyArray, FloatArray, IntArray, Prediction
 TINY = 1e-6
 UNITS = 10_000
 ROUNDS = 300
-PRIOR = 1.0
 RIDGE = 1e-3
 
 
@@ -69,24 +68,27 @@ class Evidence:
         units = -np.log(np.maximum(self.values, TINY)) if self.kind == ADDITIVE[0] else self.values**2
         return np.asarray(units @ self.weight / len(self.weight))
 
-    def weights(self, members: IntArray) -> FloatArray:
-        """Weights of these members that make the best mean; most are 0 when there are many members."""
+    def weights(self, members: IntArray, prior: float = 1.0) -> FloatArray:
+        """Weights of these members that make the best mean; most are 0 when there are many members.
+
+        The larger the prior, in units of `mixture_weights`, the closer they are to equal ones.
+        """
         if len(members) == 1:
             return np.ones(1)
         if self.kind == ADDITIVE[0]:
-            return mixture_weights(np.maximum(self.values[members], TINY), self.weight)
-        return error_weights(self.values[members], self.weight)
+            return mixture_weights(np.maximum(self.values[members], TINY), self.weight, prior)
+        return error_weights(self.values[members], self.weight, RIDGE * prior)
 
 
-def mixture_weights(L: FloatArray, u: FloatArray) -> FloatArray:
+def mixture_weights(L: FloatArray, u: FloatArray, prior: float = 1.0) -> FloatArray:
     """Maximum a posteriori weights of a mixture by expectation maximisation, from equal weights.
 
-    The prior is worth `PRIOR` units, spread evenly over the members.
+    The prior is worth so many units, spread evenly over the members.
     """
     m = len(L)
     w = np.full(m, 1 / m)
     for _ in range(ROUNDS):
-        new = w * (L @ (u / (w @ L))) + PRIOR / m
+        new = w * (L @ (u / (w @ L))) + prior / m
         new /= new.sum()
         moved = float(np.abs(new - w).max())
         w = new
@@ -95,8 +97,8 @@ def mixture_weights(L: FloatArray, u: FloatArray) -> FloatArray:
     return w
 
 
-def error_weights(E: FloatArray, u: FloatArray) -> FloatArray:
-    """Weights of the mean with the least squared error, drawn a little to equal ones.
+def error_weights(E: FloatArray, u: FloatArray, ridge: float = RIDGE) -> FloatArray:
+    """Weights of the mean with the least squared error, drawn to equal ones by `ridge`, a share of the least error.
 
     Least w'Gw over weights that sum to 1 has the direction of the least w'Gw + (sum(w) - 1)^2 over all w >= 0.
     """
@@ -107,7 +109,7 @@ def error_weights(E: FloatArray, u: FloatArray) -> FloatArray:
     scale = float(np.diag(G).min())
     if not scale > 0:
         return np.asarray(np.eye(m)[int(np.argmin(np.diag(G)))])
-    root = np.linalg.cholesky(G / scale + RIDGE * np.eye(m))
+    root = np.linalg.cholesky(G / scale + ridge * np.eye(m))
     w, _ = nnls(np.vstack([root.T, np.ones(m)]), np.append(np.zeros(m), 1.0))
     return np.asarray(w / w.sum(), dtype=np.float64)
 

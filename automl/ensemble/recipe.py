@@ -9,9 +9,9 @@ from typing import Any
 from automl.contract import ArtifactError, Combiner, Predictions, Request, Table
 from automl.ensemble.calibration import Calibration
 from automl.ensemble.greedy import GreedyMean
-from automl.ensemble.mean import WeightedMean
+from automl.ensemble.mean import VariedMean, WeightedMean
 
-ENGINES: tuple[type[Combiner], ...] = (WeightedMean, GreedyMean)
+ENGINES: tuple[type[Combiner], ...] = (VariedMean, WeightedMean, GreedyMean)
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,14 @@ import numpy as np
 
 from automl.contract import ADDITIVE, CombineContext, Combiner, FloatArray, Predictions
 from automl.ensemble.crossfit import Crossed, CrossFit
+from automl.ensemble.greedy import GreedyMean
 from automl.ensemble.recipe import ENGINES, stacked
 from automl.ensemble.scoring import best_of
 from automl.ensemble.units import paired_error, spread_error
 
 TIME_TO_TRY = 0.6
 CALLS_TO_TRY = 0.6
+REPLACES = 2.0
 
 
 @dataclass(frozen=True)
@@ -77,11 +79,12 @@ def ways(pool: Pool, crossed: CrossFit, own: Sequence[type[Combiner]]) -> tuple[
     good, tried = [alone], []
     if len(pool.positions) > 1:
         for kind in _first_layer(pool, own):
-            if kind in pool.engines and len(good) > 1:
-                continue  # the next engine is for when those before it will not do
+            replaces = kind in pool.engines and len(good) > 1
+            if replaces and kind is GreedyMean:
+                continue  # it is for when the means for the smooth loss will not do
             way = _tried(pool, crossed, kind, good[-1])
             tried += way
-            good += [w for w in way if better(crossed, w, good[-1], kind.margin)]
+            good += [w for w in way if better(crossed, w, good[-1], REPLACES if replaces else kind.margin)]
     base, passed = good[-1], []
     for kind in _second_layer(crossed, own):
         way = _tried(pool, crossed, kind, base)

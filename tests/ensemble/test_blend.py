@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from automl.contract import ArrayPredictions, CombineContext, Combiner, FloatArray, Metric, Predictions, Request, Truth
-from automl.ensemble import Blend, GreedyMean, WeightedMean, blend
+from automl.ensemble import Blend, GreedyMean, VariedMean, WeightedMean, blend
 
 
 def layer(chosen: Blend) -> Combiner | None:
@@ -99,7 +99,7 @@ def test_the_kept_members_give_the_answer_the_combiner_was_fitted_for(
     chosen = data.blend(log_loss, seed=0)
     assert 1 not in chosen.keep
     fold = [data.members[m][0] for m in chosen.keep]
-    whole = WeightedMean().fit(data.members, data.truths, data.requests, CombineContext(log_loss))
+    whole = VariedMean().fit(data.members, data.truths, data.requests, CombineContext(log_loss))
     expected = whole.apply([member[0] for member in data.members], data.requests[0])
     first = layer(chosen)
     assert first is not None

@@ -104,7 +104,7 @@ def test_constant_truths_weights_of_zero_and_few_units_do_no_harm(rmse: Metric) 
 def test_a_recipe_is_the_same_after_saving(case: Callable[..., Any], log_loss: Metric) -> None:
     data = case(900, 3, [2.0, 2.0, 2.5])
     chosen = data.blend(log_loss)
-    assert chosen.combiner.name == "weighted-mean + calibrated"
+    assert chosen.combiner.name == "varied-mean + calibrated"
     again = restored(chosen.combiner.state(), ())
     fold = [data.members[m][0] for m in chosen.keep]
     assert chosen.apply(fold, data.requests[0]).distance(again.apply(fold, data.requests[0])) == 0

@@ -12,7 +12,7 @@ import pytest
 from automl.contract import ArrayPredictions, CombineContext, Metric, Request, Truth
 from automl.ensemble import WeightedMean
 from automl.ensemble.evidence import Evidence, error_weights, mixture_weights
-from automl.ensemble.mean import power_mean
+from automl.ensemble.mean import VariedMean, power_mean
 
 
 def fitted(case: Any, metric: Metric, seed: int = 0, **options: Any) -> WeightedMean:
@@ -30,6 +30,23 @@ def test_few_members_are_kept_and_those_that_know_nothing_are_not(case: Callable
     assert shares.sum() == pytest.approx(1)
     assert 3 <= np.count_nonzero(shares) <= 5
     assert shares[8:].sum() == 0
+
+
+def test_of_every_family_only_the_best_is_weighed_where_units_are_few(
+    case: Callable[..., Any], log_loss: Metric
+) -> None:
+    data = case(600, 3, [0.6, 0.5, 0.7, 0.6, 0.8, 0.6])
+    ctx = CombineContext(log_loss, families=("a", "a", "b", "b", "c", "c"))
+    shares = VariedMean().fit(data.members, data.truths, data.requests, ctx).weights()
+    assert np.flatnonzero(shares).tolist() == [1, 3, 5]
+    assert shares[[1, 3, 5]] == pytest.approx([1 / 3] * 3, abs=0.1)
+    assert np.count_nonzero(fitted(data, log_loss).weights()) > 3
+
+
+def test_a_family_alone_may_send_several_members(case: Callable[..., Any], log_loss: Metric) -> None:
+    data = case(600, 3, [0.6] * 6)
+    ctx = CombineContext(log_loss, families=("a",) * 6)
+    assert np.count_nonzero(VariedMean().fit(data.members, data.truths, data.requests, ctx).weights()) == 3
 
 
 def test_weights_of_errors_are_those_of_least_squares() -> None:
