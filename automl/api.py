@@ -4,27 +4,22 @@ from __future__ import annotations
 
 import time as clocks
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from automl.contract import ArtifactError, DataError, OptionError
+from automl.contract import ArtifactError, Finding, OptionError
 from automl.discovery import Registry
-from automl.execution.unit import facts_of
-from automl.footprint import footprint
-from automl.intake import Intake, ingest
+from automl.intake import Intake, Schema, ingest
 from automl.interrupts import interruptible
 from automl.options import Parameters
 from automl.portable import Portable
 from automl.predictor import Predictor, importances
+from automl.preparing import continued, prepared, reopened
 from automl.report import Description, build_leaderboard
-from automl.search.choosing import choose_task, define, task_settings
-from automl.search.clock import Clock
-from automl.search.events import Noticed, RunEvent
-from automl.search.families import gather
-from automl.search.folding import make_folds
+from automl.search.choosing import task_settings
+from automl.search.events import RunEvent
 from automl.search.run import Run
 from automl.search.settings import Preset
 from automl.session import Session, resources, session
@@ -155,11 +150,45 @@ class AutoML(Parameters, Portable):
         with session(self.get_params()) as running:
             columns, asked = task_settings(running.registry, self.task, roles)
             intake = self._read(data, target, columns, groups, time, sample_weight)
-            run = self._prepare(running, intake, asked, folds)
+            run, inputs = prepared(running, self.get_params(), intake, asked, folds, data, self._kinds)
             run.search()
             run.finish()
-            self._adopt(running, run, intake, data)
+            self._adopt(running, run, intake.schema, intake.findings, inputs.names)
         return self
+
+    @classmethod
+    def resume(
+        cls,
+        path: str | Path,
+        *,
+        time_limit: float | None = None,
+        n_trials: int | None = None,
+        **changes: Any,
+    ) -> Self:
+        """Go on with a run that was broken off, where `fit` with ``path=`` left it, on this machine or another one.
+
+        Nothing that was finished is done again. The folder holds the data and the options.
+
+        Args:
+            path: folder of the run.
+            time_limit: seconds from now; None for what was left of the run's own limit.
+            n_trials: candidates of the whole run; None for the run's own.
+            changes: other options that shall differ, such as ``executor``; a `metric` that is a function, `callbacks`
+                and `extra_plugins` are not kept and must be given again.
+
+        Raises ArtifactError when the folder holds no run that can be resumed, OptionError when the run is still going
+        on, or has ended and is given neither time nor trials.
+        """
+        with reopened(path) as (folder, inputs, history):
+            params, spent = history.options({**inputs.params, **changes}, time_limit, n_trials)
+            model = cls(**{**params, "path": path})
+            with session(model.get_params(), spent) as running:
+                running.folder = folder
+                run = continued(running, model.metric, inputs, history)
+                run.search()
+                run.finish()
+                model._adopt(running, run, Schema.from_state(inputs.schema), (), inputs.names)
+        return model
 
     def _read(self, data: Any, target: Any, roles: Any, groups: Any, time: Any, weight: Any) -> Intake:
         """The caller's data as a typed table. Raises DataError."""
@@ -167,48 +196,20 @@ class AutoML(Parameters, Portable):
         label = target if y is None else None
         return ingest(data, y, target=label, roles=roles, groups=groups, time=time, sample_weight=weight)
 
-    def _prepare(self, running: Session, intake: Intake, asked: dict[str, Any], folds: Any) -> Run:
-        """Everything that is decided before the first model."""
-        registry, settings = running.registry, running.settled()
-        task = choose_task(registry, self.task, intake.table, intake.roles, self._kinds, settings)
-        problem, _ = define(task, intake.table, intake.roles, asked, self.metric)
-        facts = facts_of(problem, intake.table, len(intake.table))
-        field = gather(registry, task, facts, settings, list(intake.table.select(problem.features)))
-        given = _kept_folds(folds, intake)
-        folding = make_folds(task, problem, intake.table, facts, field.contenders(), settings, given)
-        for finding in (*intake.findings, *problem.findings):
-            running.emit(Noticed(finding))
-        folder = running.make_folder(self.path, self.overwrite)
-        return Run(
-            task,
-            registry.tasks.reference(task.name),
-            problem,
-            intake.table,
-            intake.schema.to_state(),
-            self.metric,
-            field,
-            folding,
-            settings,
-            running.executor,
-            folder,
-            Clock(settings, settings.deadline - settings.seconds if settings.clocked else clocks.monotonic()),
-            running.emit,
-            running.stopped,
-            partial(footprint, folder.path, registry, intake.table),
-        )
-
-    def _adopt(self, running: Session, run: Run, intake: Intake, data: Any) -> None:
+    def _adopt(
+        self, running: Session, run: Run, schema: Schema, findings: Sequence[Finding], names: Sequence[str] | None
+    ) -> None:
         """Take over what the run found."""
+        run.folder.rest()
         for name in ("classes_", "feature_names_in_"):  # of an earlier fit
             vars(self).pop(name, None)
         self._folder, self._run, self._registry = run.folder, run, running.registry
         self._serve(run, running.registry)
-        self.findings_ = (*intake.findings, *run.problem.findings)
+        self.findings_ = (*findings, *run.problem.findings)
         self.interrupted_ = running.stopped()
-        self.n_features_in_ = intake.schema.n_features_in
-        names = _feature_names(data, self.n_features_in_)
+        self.n_features_in_ = schema.n_features_in
         if names is not None:
-            self.feature_names_in_ = names
+            self.feature_names_in_ = np.asarray(names, dtype=object)
 
     def _serve(self, run: Run, registry: Registry) -> None:
         """Answer with what the run committed; until it is saved and loaded, by any model that the run completed."""
@@ -357,29 +358,3 @@ class AutoML(Parameters, Portable):
 def _is_label(target: Any) -> bool:
     """A column's name rather than its values?"""
     return isinstance(target, str | int | tuple) or not hasattr(target, "__len__")
-
-
-def _kept_folds(folds: Any, intake: Intake) -> Any:
-    """The user's fold numbers for the rows that were kept; pairs need all rows. Raises DataError."""
-    if folds is None or hasattr(folds, "split"):
-        return folds
-    if hasattr(folds, "__next__"):
-        folds = list(folds)
-    rows = intake.rows_kept
-    whole = len(rows) == 0 or len(rows) == int(rows[-1]) + 1
-    if isinstance(folds, list | tuple) and folds and isinstance(folds[0], list | tuple):
-        if not whole:
-            raise DataError(
-                "folds-rows", "rows without a target were dropped, so row numbers in folds= no longer fit", "folds"
-            )
-        return folds
-    numbers = np.asarray(folds)
-    return numbers[rows] if numbers.ndim == 1 and len(numbers) > len(rows) else numbers
-
-
-def _feature_names(data: Any, width: int) -> Any:
-    """(width,) the caller's column names, when the data is a frame of nothing but features, named by strings."""
-    names = list(getattr(data, "columns", ()))
-    if len(names) != width or not all(isinstance(name, str) for name in names):
-        return None
-    return np.array(names, dtype=object)

@@ -9,9 +9,7 @@ import time
 from typing import Any, Self
 
 from automl.contract import OptionError
-from automl.search.settings import Settings, resolved
-
-DEFAULT_SECONDS = 300.0
+from automl.search.settings import DEFAULT_SECONDS, Settings, resolved
 
 
 class Parameters:

@@ -60,9 +60,12 @@ class Session:
 
 
 @contextmanager
-def session(params: Mapping[str, Any]) -> Iterator[Session]:
-    """Start workers for a run with these public options; end them in any case. Raises OptionError or PluginError."""
-    started = time.monotonic()
+def session(params: Mapping[str, Any], spent: float = 0.0) -> Iterator[Session]:
+    """Start workers for a run with these public options; end them in any case. Raises OptionError or PluginError.
+
+    spent: seconds of the time limit that earlier processes of the run have used.
+    """
+    started = time.monotonic() - spent
     registry = Registry.installed(params["plugins"], params["extra_plugins"])
     settings, executor = resources(params, started)
     try:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from automl.cli import plugins
-from automl.cli.fit import fit
+from automl.cli.fit import fit, resume
 from automl.cli.guard import DEBUG, guarded
 from automl.cli.use import describe, evaluate, leaderboard, predict
 
@@ -33,6 +33,7 @@ def start(
 
     \b
     automl fit train.csv --target churned --time-limit 60 -o model/
+    automl resume model/                      # after a crash, or with --time-limit for more
     automl leaderboard model/
     automl evaluate model/ test.csv
     automl predict model/ new.csv -o predictions.csv
@@ -43,6 +44,6 @@ def start(
     DEBUG.set(debug)
 
 
-for _command in (fit, predict, evaluate, leaderboard, describe):
+for _command in (fit, resume, predict, evaluate, leaderboard, describe):
     app.command()(guarded(_command))
 app.add_typer(plugins.app, name="plugins")

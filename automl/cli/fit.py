@@ -81,6 +81,34 @@ def fit(
     _finish(model, output, as_json)
 
 
+def resume(
+    path: opt.RunFolder,
+    time_limit: opt.MoreTime = None,
+    n_trials: opt.MoreTrials = None,
+    executor: opt.OtherExecutor = None,
+    ray: opt.RayAddress = None,
+    n_jobs: opt.Jobs = None,
+    quiet: opt.Quiet = False,
+    verbose: opt.Verbose = False,
+    as_json: opt.AsJson = False,
+) -> None:
+    """Go on with a run that was broken off; nothing that had finished is done again.
+
+    \b
+    automl resume model/
+    automl resume model/ --time-limit 600 --ray ray://head:10001
+
+    The folder, which may come from another machine, holds the data and the options of the run.
+    """
+    from automl import AutoML
+
+    changes = {"executor": "ray" if ray else executor, "ray_address": ray, "n_jobs": n_jobs}
+    changes = {name: value for name, value in changes.items() if value is not None}
+    shown = 0 if quiet else 2 if verbose else 1
+    model = AutoML.resume(path, time_limit=time_limit, n_trials=n_trials, verbose=shown, **changes)
+    _finish(model, path, as_json)
+
+
 def _finish(model: AutoML, output: Path, as_json: bool) -> None:
     """Say what came out. Exits with 130 when the run was interrupted."""
     board = model.leaderboard()

@@ -55,6 +55,20 @@ CommercialOnly = Annotated[
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="A line for every trial.")]
 
+RunFolder = Annotated[
+    Path,
+    typer.Argument(help="Folder of a run that was broken off.", exists=True, file_okay=False, show_default=False),
+]
+MoreTime = Annotated[
+    float | None, typer.Option("--time-limit", min=0.1, help="Seconds from now; what was left by default.")
+]
+MoreTrials = Annotated[
+    int | None, typer.Option("--n-trials", min=1, help="Trials of the whole run; as it was begun by default.")
+]
+OtherExecutor = Annotated[
+    str | None, typer.Option("--executor", help="auto, inline, local or ray; as it was begun by default.")
+]
+
 FileOut = Annotated[
     Path | None, typer.Option("--output", "-o", help="CSV or Parquet file to write; CSV on stdout by default.")
 ]

@@ -16,7 +16,7 @@ from automl.contract.errors import (
 )
 from automl.contract.metric import CombineContext, Combiner, Metric
 from automl.contract.model import ModelPlugin
-from automl.contract.persist import read_state, write_state
+from automl.contract.persist import pack_state, read_state, unpack_state, write_state
 from automl.contract.plugin import Plugin
 from automl.contract.predictions import ADDITIVE, ArrayPredictions, Predictions, widen
 from automl.contract.problem import Batch, Finding, Fold, FoldPlan, Problem, Request, Truth
@@ -82,8 +82,10 @@ __all__ = [
     "Tree",
     "Truth",
     "WeightedCombiner",
+    "pack_state",
     "read_state",
     "role_column",
+    "unpack_state",
     "widen",
     "with_metric",
     "write_state",

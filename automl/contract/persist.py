@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import struct
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ import numpy as np
 from automl.contract.errors import ArtifactError
 
 _STATE, _ARRAYS = "state.json", "arrays.safetensors"
+_LENGTH = struct.Struct("<Q")
 
 
 def write_state(folder: Path, state: Mapping[str, Any]) -> None:
@@ -66,6 +68,38 @@ def read_state(folder: Path, trusted_types: Sequence[str] = ()) -> dict[str, Any
         raise
     except Exception as error:  # every parser has errors of its own for what is no state
         raise ArtifactError(f"cannot read {folder}: {error!r}; the saved model is damaged") from error
+
+
+def pack_state(state: Mapping[str, Any]) -> bytes:
+    """The same in one piece, for files that hold many: JSON values and numpy arrays, no estimators.
+
+    Raises ArtifactError naming the first value that is neither.
+    """
+    arrays: dict[str, Any] = {}
+    plain = json.dumps({name: _plain(value, name, arrays) for name, value in state.items()}).encode()
+    if not arrays:
+        return _LENGTH.pack(len(plain)) + plain
+    from safetensors.numpy import save
+
+    return _LENGTH.pack(len(plain)) + plain + save(arrays)
+
+
+def unpack_state(data: bytes | memoryview) -> dict[str, Any]:
+    """What `pack_state` was given. Raises ArtifactError for anything else."""
+    try:
+        (length,) = _LENGTH.unpack(data[: _LENGTH.size])
+        end = _LENGTH.size + length
+        plain = json.loads(bytes(data[_LENGTH.size : end]))
+        arrays: Mapping[str, Any] = {}
+        if len(data) > end:
+            from safetensors.numpy import load
+
+            arrays = load(bytes(data[end:]))
+        return {name: _rich(value, arrays) for name, value in plain.items()}
+    except ArtifactError:
+        raise
+    except Exception as error:
+        raise ArtifactError(f"these {len(data)} bytes are no saved state: {error!r}") from error
 
 
 def _read_arrays(file: Path) -> dict[str, Any]:

@@ -71,6 +71,14 @@ class Blocks:
         """This trial is what `propose` asked for."""
         self._tests.append(_Test(family.name, block, base, trial))
 
+    def took_over(self, family: Family, trial: Trial, trials: Sequence[Trial]) -> None:
+        """A test of an earlier process; `trials` are the family's. Without what it was compared with it is lost."""
+        *chain, block = trial.candidate.encoders
+        wanted = replace(trial.candidate, encoders=tuple(chain)).key
+        base = next((other for other in trials if other.candidate.key == wanted), None)
+        if base is not None:
+            self.started(family, block, base, trial)
+
     def judge(self) -> None:
         """Look at the tests that have ended, in order; a block that helps joins its family's chain."""
         while self._judged < len(self._tests) and not self._tests[self._judged].trial.running:

@@ -145,6 +145,21 @@ def problem_from(state: Mapping[str, Any]) -> Problem:
     return Problem(**{**state, "findings": tuple(Finding(**f) for f in state["findings"])})
 
 
+def refit_params(trial: Trial) -> dict[str, Any]:
+    """The candidate's settings, with what its folds found out (the median over folds) for a fit on all rows."""
+    found = [result.info.refit for result in trial.results.values()]
+    params = dict(trial.candidate.params)
+    for name in {name for refit in found for name in refit}:
+        values = [refit[name] for refit in found if name in refit]
+        if all(isinstance(value, int) and not isinstance(value, bool) for value in values):
+            params[name] = round(float(np.median(values)))
+        elif all(isinstance(value, float) for value in values):
+            params[name] = float(np.median(values))
+        else:
+            params[name] = values[0]
+    return params
+
+
 @dataclass(frozen=True)
 class Honest:
     """The ensemble's cross-fitted predictions and what they are scored on, for intervals of its score.

@@ -84,6 +84,14 @@ class Ladder:
         """The share of the rows that its next scout learns from."""
         return self._rungs[len(climber.trials)]
 
+    def took_over(self, trial: Trial) -> None:
+        """A scout of an earlier process."""
+        for climber in self._climbers:
+            same = climber.family is trial.family and climber.family.points[climber.point] == trial.candidate.params
+            if same and len(climber.trials) < len(self._rungs):
+                climber.trials.append(trial)
+                return
+
     def close(self) -> None:
         """No further scouts."""
         self._open = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 from automl.execution.job import Candidate
@@ -66,6 +67,19 @@ class Planner:
         if trial is not None:
             return trial, 0
         return self._repeat()
+
+    def take_over(self, trials: Sequence[Trial]) -> None:
+        """Go on from trials of an earlier process, in the order in which they began."""
+        for trial in trials:
+            family = trial.family
+            if trial.scout:
+                self._ladder.took_over(trial)
+            elif trial.phase == "features" and family.name in self._points:
+                self._blocks.took_over(family, trial, self.board.of(family))
+            if not trial.running and not trial.scout:
+                self.learn(trial)
+        if self._scouting and any(not (trial.baseline or trial.scout) for trial in trials):
+            self._end_scouting()
 
     def learn(self, trial: Trial) -> None:
         """Tell the family's proposer how a trial ended."""
@@ -175,11 +189,14 @@ class Planner:
                 break
             climber.trials.append(trial)
             return trial
+        self._end_scouting()
+        return None
+
+    def _end_scouting(self) -> None:
         self._ladder.close()
         if self._ladder.used:
             self._heed_scouts()
         self._scouting = False
-        return None
 
     def _heed_scouts(self) -> None:
         """Only the best families go on, the best first, and each with its best start point."""

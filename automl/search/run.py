@@ -29,12 +29,14 @@ from automl.search.deploy import (
     member_of,
     problem_state,
     refit_key,
+    refit_params,
     refitted,
 )
 from automl.search.events import EnsembleImproved, Noticed, PhaseStarted, RunEvent, RunFinished
 from automl.search.families import Field
 from automl.search.fingerprint import fingerprint
 from automl.search.folding import Folding, training_rows
+from automl.search.history import History
 from automl.search.planner import Planner
 from automl.search.refine import Refined, refined
 from automl.search.rows import board_rows
@@ -55,6 +57,7 @@ class Run:
         schema: state of the intake's schema, committed with the model.
         wanted: the metric as the user named it, for what `TaskPlugin.refine` changes.
         measure: what the committed model in the run's folder takes; None leaves limits to the members' own figures.
+        history: what an earlier process did; None for a new run.
     """
 
     def __init__(
@@ -74,11 +77,12 @@ class Run:
         emit: Callable[[RunEvent], None],
         stopped: Callable[[], bool],
         measure: Callable[[], Footprint] | None = None,
+        history: History | None = None,
     ) -> None:
         self.task, self.problem, self.table, self.schema, self.wanted = task, problem, table, schema, wanted
         self.field, self.folding, self.settings = field, folding, settings
         self.executor, self.folder, self.clock = executor, folder, clock
-        self.emit, self.stopped, self.measure = emit, stopped, measure
+        self.emit, self.stopped, self.measure, self.history = emit, stopped, measure, history
         honest, columns = len(table) * problem.n_outputs, len(table.columns)
         self.budget = Budget(settings, _BESIDE_BYTES + _HONEST_BYTES * honest + _COLUMN_BYTES * columns)
         clock.folds = folding.judged
@@ -106,22 +110,11 @@ class Run:
     def search(self) -> None:
         """Run trials until time, trials or ideas are used up; every improvement is committed."""
         self.executor.open(self.dataset)
-        self.folder.journal.append(
-            {
-                "type": "run",
-                "task": self.task.name,
-                "metric": self.metric.name,
-                "seed": self.settings.seed,
-                "n_trials": self.settings.n_trials,
-                "folds": self.folding.judged,
-                "repeats": self.folding.repeats,
-                "data": fingerprint(self.table),
-            }
-        )
         started = self.clock.elapsed()
         self.planner = Planner(
             self.field, self.board, self.scorer, self.clock, self.settings, self.task.name, self.folding.repeats
         )
+        self._begin()
         Scheduler(
             self.executor,
             self.planner,
@@ -134,10 +127,25 @@ class Run:
             tick=self._tick,
             drop=lambda trial: self.folder.drop_model(trial.candidate.key),
             emit=self.emit,
-            note=self.folder.journal.append,
+            note=self._note,
             stopped=self.stopped,
         ).run()
         self._searched = self.clock.elapsed() - started
+
+    def _begin(self) -> None:
+        """The first line of the journal, or the trials of the processes before."""
+        if self.history is None:
+            record = {"type": "run", "task": self.task.name, "metric": self.metric.name, "seed": self.settings.seed}
+            record |= {"n_trials": self.settings.n_trials, "folds": self.folding.judged}
+            self._note({**record, "repeats": self.folding.repeats, "data": fingerprint(self.table)})
+            return
+        trials = self.history.restore(self.field, self.board, self.scorer, self.task.container, self.folder)
+        self.planner.take_over(trials)
+        self._note({"type": "resumed", "trials": len(trials)})
+
+    def _note(self, record: dict[str, Any]) -> None:
+        """Into the journal, with the seconds that the run has taken."""
+        self.folder.journal.append({**record, "at": round(self.clock.elapsed(), 3)})
 
     def finish(self) -> Deployment:
         """The last blend, refit where fold models are not averaged, and the last commit. Raises NothingFitted."""
@@ -147,6 +155,8 @@ class Run:
         plan = self._concluded(self.blender.last())
         if self.budget.asked and self.measure is not None:
             plan = self._kept_to_limits(plan, self.measure)
+        if not self.stopped():
+            self._note({"type": "finished"})
         baseline = self.board.best(baseline=True)
         self.emit(
             RunFinished(
@@ -233,9 +243,14 @@ class Run:
 
     # -- while trials come in --------------------------------------------------------------------------------------
 
-    def _keep(self, trial: Trial, fold: int, outcome: Outcome) -> None:
-        if fold < self._kept():
+    def _keep(self, trial: Trial, fold: int, outcome: Outcome) -> dict[str, Any]:
+        """Put away the model, if it may answer, and the predictions, if the run may be resumed; where they are."""
+        if fold < self._kept() and not trial.scout:
             self.folder.write_model(trial.candidate.key, fold, outcome.files)
+        place = None
+        if self.folder.results is not None and outcome.predictions is not None:
+            place = self.folder.results.append(outcome.predictions.state())
+        return {"folder": self.folder.place_of(trial.candidate.key, fold), "place": place}
 
     def _kept(self) -> int:
         """How many of the first folds keep their models: the deployed, or one where they are not averaged."""
@@ -376,18 +391,3 @@ class Run:
         lines = [f"{trial.name}: {trial.reason}" for trial in self.board.trials if trial.reason][:8]
         reason = "; ".join(lines) or "there was no time for a single model"
         return f"no model was fitted to the end: {reason}"
-
-
-def refit_params(trial: Trial) -> dict[str, Any]:
-    """The candidate's settings, with what its folds found out (the median over folds) for a fit on all rows."""
-    found = [result.info.refit for result in trial.results.values()]
-    params = dict(trial.candidate.params)
-    for name in {name for refit in found for name in refit}:
-        values = [refit[name] for refit in found if name in refit]
-        if all(isinstance(value, int) and not isinstance(value, bool) for value in values):
-            params[name] = round(float(np.median(values)))
-        elif all(isinstance(value, float) for value in values):
-            params[name] = float(np.median(values))
-        else:
-            params[name] = values[0]
-    return params

@@ -27,7 +27,8 @@ class Scheduler:
     """Drives one executor through the trials that a planner wants.
 
     Args:
-        keep: called with (trial, fold, files) for every finished fold, to put the model away.
+        keep: called with (trial, fold, outcome) for every finished fold, to put away its model and what it predicted;
+            returns where they are, for the journal.
         finished: called with each trial that has a score on every fold.
         tick: called in every round, for what is done beside the trials.
         drop: called with each trial that is given up, to delete its models.
@@ -44,7 +45,7 @@ class Scheduler:
         clock: Clock,
         settings: Settings,
         *,
-        keep: Callable[[Trial, int, Outcome], None],
+        keep: Callable[[Trial, int, Outcome], dict[str, Any]],
         finished: Callable[[Trial], None],
         tick: Callable[[], None],
         drop: Callable[[Trial], None],
@@ -165,24 +166,42 @@ class Scheduler:
             self._fail(trial, Event(0, "invalid", message=f"its predictions cannot be scored: {error}"))
             return
         try:
-            if not trial.scout:
-                self.keep(trial, fold, outcome)
+            kept = self.keep(trial, fold, outcome)
         except ArtifactError as error:  # a full disk, or a file name that leaves the folder
             self._fail(trial, Event(0, "invalid", message=str(error)))
             return
         row_s = outcome.row_s
         if math.isnan(row_s) and 0 in trial.results:
             row_s = trial.results[0].row_s
-        trial.results[fold] = FoldResult(
-            score, predictions, outcome.info, outcome.wall, outcome.cpu, outcome.predict_s, row_s, outcome.size
-        )
-        self.note({"type": "fold", "trial": trial.number, "fold": fold, "score": score, "wall": outcome.wall})
+        info, seconds = outcome.info, (outcome.wall, outcome.cpu, outcome.predict_s, row_s)
+        trial.results[fold] = FoldResult(score, predictions, info, *seconds, outcome.size)
+        self._note_fold(trial, fold, kept)
         if trial.scout:
             self._scouted(trial)
         elif fold not in range(self.board.n_folds):
             self._repeated(trial)
         elif len(trial.results) == self.board.n_folds:
             self._complete(trial)
+
+    def _note_fold(self, trial: Trial, fold: int, kept: dict[str, Any]) -> None:
+        """From here on, the fold is never run again."""
+        result = trial.results[fold]
+        self.note(
+            {
+                "type": "fold",
+                "trial": trial.number,
+                "fold": fold,
+                "score": result.score,
+                "wall": result.wall,
+                "cpu": result.cpu,
+                "predict_s": result.predict_s,
+                "row_s": result.row_s,
+                "size": result.size,
+                "best_step": result.info.best_step,
+                "refit": dict(result.info.refit),
+                **kept,
+            }
+        )
 
     def _scouted(self, trial: Trial) -> None:
         """A scout ends with its fold; its model is not kept."""

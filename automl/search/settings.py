@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from automl.contract import OptionError, Plugin, TaskPlugin
 
+DEFAULT_SECONDS = 300.0
+
 
 @dataclass(frozen=True, kw_only=True)
 class Preset:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -15,16 +17,28 @@ from automl.search.families import Family
 
 @dataclass(frozen=True)
 class FoldResult:
-    """One fold of a trial. `score`: higher is better; seconds as in `Outcome`; `size`: bytes of the saved model."""
+    """One fold of a trial.
+
+    Attributes:
+        score: higher is better.
+        source: the predictions, or what reads them from disk when they are first asked for.
+        wall, cpu, predict_s, row_s: seconds as in `Outcome`.
+        size: bytes of the saved model.
+    """
 
     score: float
-    predictions: Predictions
+    source: Predictions | Callable[[], Predictions]
     info: FitInfo
     wall: float
     cpu: float
     predict_s: float
     row_s: float
     size: int = 0
+
+    @cached_property
+    def predictions(self) -> Predictions:
+        """For the fold's validation units."""
+        return self.source if isinstance(self.source, Predictions) else self.source()
 
 
 @dataclass
@@ -36,7 +50,7 @@ class Trial:
         state: ``running``, ``ok``, ``pruned``, ``skipped`` or ``failed``.
         kind: of a failure: ``error``, ``timeout``, ``oom``, ``crashed``, ``node_lost``, ``invalid``.
         results: fold position -> result.
-        judged: once complete, predictions on the folds of the first repeat, averaged over finished repeats.
+        judging: gives `judged`.
         closed: no further repeat is wanted.
         told: its end has been reported.
         detail: the traceback of a failure.
@@ -55,7 +69,7 @@ class Trial:
     detail: str = ""
     results: dict[int, FoldResult] = field(default_factory=dict)
     submitted: set[int] = field(default_factory=set)
-    judged: list[Predictions] = field(default_factory=list)
+    judging: Callable[[], list[Predictions]] = list
     closed: bool = False
     told: bool = False
     attempts: int = 0
@@ -63,6 +77,18 @@ class Trial:
     asked: Any = None
     weighed: int = 0
     added: float = 0.0
+    _judged: list[Predictions] = field(default_factory=list)
+
+    @property
+    def judged(self) -> list[Predictions]:
+        """Once complete, predictions on the folds of the first repeat, averaged over finished repeats."""
+        if not self._judged:
+            self._judged = self.judging()
+        return self._judged
+
+    @judged.setter
+    def judged(self, predictions: list[Predictions]) -> None:
+        self._judged = predictions
 
     @property
     def running(self) -> bool:

@@ -5,13 +5,15 @@ A line is ``<length of the JSON, 8 hex digits> <crc32 of the JSON, 8 hex digits>
 
 from __future__ import annotations
 
+import fcntl
 import os
 import time
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from automl.contract import ArtifactError
+from automl.contract import ArtifactError, OptionError
 from automl.store.values import dumps, loads
 
 _HEAD = 18
@@ -25,15 +27,17 @@ class Journal:
         path: opened for appending; created when absent. A damaged tail is cut off.
         sync: True forces every record to disk before `append` returns; False does so at most once a second, which can
             lose that second when the machine (not just the process) dies.
+        before: called before records are forced to disk, to force what they speak of.
 
-    Raises ArtifactError when the file cannot be opened.
+    Raises ArtifactError when the file cannot be opened, and OptionError while another process writes it.
     """
 
-    def __init__(self, path: Path, sync: bool = True) -> None:
-        self.path, self.sync = path, sync
+    def __init__(self, path: Path, sync: bool = True, before: Callable[[], None] = lambda: None) -> None:
+        self.path, self.sync, self.before = path, sync, before
         self._synced = time.monotonic()
         try:
             self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
+            _lock(self._file, path)
             self._end = _scan(path.read_bytes())[1]
             if os.fstat(self._file).st_size > self._end:
                 os.ftruncate(self._file, self._end)
@@ -52,6 +56,7 @@ class Journal:
         try:
             _write_all(self._file, line)
             if self.sync or time.monotonic() - self._synced >= _SYNC_SECONDS:
+                self.before()
                 os.fsync(self._file)
                 self._synced = time.monotonic()
         except OSError as error:
@@ -120,6 +125,17 @@ def _record(line: bytes) -> dict[str, Any] | None:
     except ValueError:
         return None
     return record if isinstance(record, dict) else None
+
+
+def _lock(file: int, path: Path) -> None:
+    """One writer at a time, where the file system knows locks; the lock goes with the process."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(file)
+        raise OptionError(f"a run is still going on in {path.parent}; wait for its end, or end it first") from None
+    except OSError:
+        return
 
 
 def _write_all(file: int, data: bytes) -> None:

@@ -2,6 +2,8 @@
 
 manifest.json            the last commit; written last, at once
 journal.jsonl            what happened
+results.bin              what finished folds gave, where the journal says
+inputs/                  what a resumed run needs beside those: the data, the folds, the options
 members/<key>/fold-<k>/  saved models
 states/<version>/<name>/ what a commit says besides: the combiner, the schema, …
 """
@@ -18,11 +20,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from automl.contract import ArtifactError, OptionError, write_state
+from automl.contract import ArtifactError, OptionError, read_state, write_state
 from automl.store import files
-from automl.store.claim import JOURNAL, MEMBERS, STATES, check_free, clear
+from automl.store.claim import INPUTS, JOURNAL, MEMBERS, RESULTS, STATES, check_free, clear
 from automl.store.journal import Journal
-from automl.store.manifest import MANIFEST, FileEntry, Manifest, encode
+from automl.store.manifest import MANIFEST, FileEntry, Manifest, encode, load_manifest
+from automl.store.results import Results
 from automl.store.versions import versions
 
 _PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,99}")
@@ -34,11 +37,14 @@ class RunFolder:
     Attributes:
         path: the folder.
         journal: the run's journal.
+        results: what finished folds gave; None in a private folder, which cannot be resumed.
     """
 
-    def __init__(self, path: Path, journal: Journal, temporary: bool = False) -> None:
-        """Use `RunFolder.create`."""
-        self.path, self.journal = path, journal
+    def __init__(self, path: Path, sync: bool, temporary: bool = False) -> None:
+        """Use `RunFolder.create` or `RunFolder.reopen`."""
+        self.path = path
+        self.results = None if temporary else Results(path / RESULTS)
+        self.journal = Journal(path / JOURNAL, sync, self.results.sync if self.results else lambda: None)
         self._models: dict[str, dict[int, str]] = {}
         self._entries: dict[str, dict[str, FileEntry]] = {}
         self._referenced: set[str] = set()
@@ -60,7 +66,7 @@ class RunFolder:
         """
         if path is None:
             place = Path(tempfile.mkdtemp(prefix="automl-"))
-            return cls(place, Journal(place / JOURNAL, sync), temporary=True)
+            return cls(place, sync, temporary=True)
         place = Path(path).absolute()
         if check_free(place, overwrite):
             clear(place)
@@ -71,7 +77,52 @@ class RunFolder:
             raise OptionError(f"another run has just started in {place}; choose another path") from error
         except OSError as error:
             raise OptionError(f"cannot start a run in {place}: {error}; choose a folder that can be written") from error
-        return cls(place, Journal(place / JOURNAL, sync))
+        return cls(place, sync)
+
+    @classmethod
+    def reopen(cls, path: Path | str, sync: bool = True) -> RunFolder:
+        """A run that was broken off. Raises ArtifactError when there is none, OptionError while it still goes on."""
+        place = Path(path).absolute()
+        if not (place / JOURNAL).is_file():
+            raise ArtifactError(f"{place} holds no run that could be resumed: there is no {JOURNAL}")
+        return cls(place, sync)
+
+    def adopt(self, kept: Mapping[str, Mapping[int, str]]) -> None:
+        """Take over the models of an earlier process, key -> fold -> folder; what belongs to none of them goes away."""
+        for key, folds in kept.items():
+            self._models[key] = dict(folds)
+        for folder in [folder for folds in kept.values() for folder in folds.values()]:
+            self._entries[folder] = self._entries_below(self.path / folder)
+        if (self.path / MANIFEST).is_file():
+            manifest = load_manifest(self.path)
+            self._referenced = {folder for folds in manifest.models.values() for folder in folds.values()}
+            self._entries |= {f: self._entries_below(self.path / f) for f in self._referenced - set(self._entries)}
+        versions = self.path / STATES
+        numbers = [int(p.name) for p in versions.iterdir() if p.name.isdigit()] if versions.is_dir() else []
+        self._version = max(numbers, default=0)
+        for place in sorted((self.path / MEMBERS).glob("*/*")):
+            if place.relative_to(self.path).as_posix() not in self._entries:
+                files.discard(place)
+
+    def write_inputs(self, state: Mapping[str, Any]) -> None:
+        """Keep what a resumed run needs. Raises ArtifactError for what cannot be saved."""
+        write_state(self.path / INPUTS, state)
+
+    def read_inputs(self) -> dict[str, Any]:
+        """What `write_inputs` kept. Raises ArtifactError when there is nothing."""
+        if not (self.path / INPUTS).is_dir():
+            raise ArtifactError(f"{self.path} cannot be resumed: its data was not kept, or the run ended before it was")
+        return read_state(self.path / INPUTS)
+
+    def rest(self) -> None:
+        """Nothing more happens in this run for now: another process may resume it."""
+        self.journal.close()
+        if self.results is not None:
+            self.results.close()
+
+    def place_of(self, key: str, fold: int) -> str:
+        """The folder of a kept model, relative to the run's; "" for none."""
+        return self._models.get(key, {}).get(fold, "")
 
     def write_model(self, key: str, fold: int, contents: Mapping[str, bytes]) -> None:
         """Keep a saved model: relative file name -> bytes. The same key and fold again replaces it.
@@ -149,7 +200,7 @@ class RunFolder:
 
     def close(self) -> None:
         """Close the journal; a private temporary folder goes away. More than once is fine."""
-        self.journal.close()
+        self.rest()
         if self._remove is not None:
             self._remove()
 

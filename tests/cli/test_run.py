@@ -210,3 +210,14 @@ def test_an_interrupted_run_saves_the_best_so_far_and_says_so(folder: Path, tmp_
     assert process.returncode == 130, said
     assert json.loads(printed)["interrupted"] is True
     assert run("predict", output, folder / "new.csv").exit_code == 0
+
+
+def test_a_run_is_taken_up_again(folder: Path, tmp_path: Path) -> None:
+    output = tmp_path / "model"
+    begun = told(*fit_arguments(folder, output))
+    ended = run("resume", output)
+    assert ended.exit_code == 2
+    assert "has ended; give it time_limit= or n_trials=" in ended.output
+    more = told("resume", output, "--n-trials", "3")
+    assert len(more["leaderboard"]) == len(begun["leaderboard"]) + 1
+    assert more["path"] == str(output)

@@ -31,8 +31,9 @@ ALLOWED: dict[str, set[str]] = {
     "portable": {"predictor", *BELOW_SEARCH},
     "session": {"options", "interrupts", "report", "search", *BELOW_SEARCH},
     "footprint": {"predictor", "search", *BELOW_SEARCH},
+    "preparing": {"footprint", "session", "search", *BELOW_SEARCH},
     "api": {
-        "footprint",
+        "preparing",
         "predictor",
         "portable",
         "session",

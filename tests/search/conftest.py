@@ -128,6 +128,11 @@ class Search:
     dropped: list[Trial]
     kept: list[tuple[str, int]] = field(default_factory=list)
 
+    def keep(self, trial: Trial, fold: int, outcome: Outcome) -> dict[str, Any]:
+        """Note that a fold was to be kept."""
+        self.kept.append((trial.name, fold))
+        return {}
+
     @property
     def order(self) -> list[tuple[str, int]]:
         """(model, fold) of every job, as submitted."""
@@ -155,7 +160,7 @@ def searched(
     slots: int = 1,
     stopped: Callable[[], bool] = lambda: False,
     executor: type[FakeExecutor] = FakeExecutor,
-    keep: Callable[[Trial, int, Outcome], None] | None = None,
+    keep: Callable[[Trial, int, Outcome], dict[str, Any]] | None = None,
     **options: Any,
 ) -> Search:
     """Run the whole search over these families with these answers."""
@@ -178,7 +183,7 @@ def searched(
         scorer,
         clock,
         settings,
-        keep=keep or (lambda trial, fold, outcome: found.kept.append((trial.name, fold))),
+        keep=keep or found.keep,
         finished=found.finished.append,
         tick=lambda: None,
         drop=found.dropped.append,

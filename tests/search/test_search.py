@@ -211,9 +211,10 @@ def test_a_job_that_can_never_run_here_costs_only_its_trial(bench: Any) -> None:
 
 
 def test_a_model_that_cannot_be_kept_costs_only_its_trial(bench: Any) -> None:
-    def keep(trial: Any, fold: int, outcome: Any) -> None:
+    def keep(trial: Any, fold: int, outcome: Any) -> dict[str, Any]:
         if trial.family.name == "bad":
             raise ArtifactError("'a:b' is no name for a file of an artifact")
+        return {}
 
     families = [bench.family("bad", knobs=False), bench.family("a", knobs=False)]
     found = bench.search(families, lambda job: 0.2, n_trials=2, keep=keep)

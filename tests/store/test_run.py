@@ -123,7 +123,7 @@ def test_an_existing_run_is_kept_unless_overwriting_is_asked_for(tmp_path: Path)
         RunFolder.create(tmp_path / "run")
     (tmp_path / "run" / "notes.txt").write_text("mine")
     run = RunFolder.create(tmp_path / "run", overwrite=True)
-    assert sorted(entry.name for entry in run.path.iterdir()) == ["journal.jsonl", "notes.txt"]
+    assert sorted(entry.name for entry in run.path.iterdir()) == ["journal.jsonl", "notes.txt", "results.bin"]
 
 
 def test_a_run_that_never_committed_counts_as_a_run(tmp_path: Path) -> None:

@@ -1,0 +1,203 @@
+"""What a run writes down so that another process can go on with it, and how that is read back.
+
+The journal tells, in order: ``run``, then ``start``, ``fold`` and ``trial`` for every candidate, ``resumed`` for every
+process that went on, and ``finished``. What folds predicted lies beside it; `inputs_state` is written once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from typing import Any
+
+from automl.contract import ArtifactError, Column, FitInfo, Fold, OptionError, Predictions, Problem, Table
+from automl.execution.job import Candidate
+from automl.search.board import Board
+from automl.search.deploy import problem_from, problem_state
+from automl.search.families import Family, Field
+from automl.search.folding import Folding
+from automl.search.scorer import Scorer
+from automl.search.settings import DEFAULT_SECONDS, Preset
+from automl.search.trial import FoldResult, Trial
+from automl.store import RunFolder
+
+LEAST_SECONDS = 5.0
+_NOT_KEPT = ("callbacks", "extra_plugins", "path", "overwrite")
+Record = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a run began with.
+
+    Attributes:
+        params: public options, but those that hold code.
+        schema: state of the intake's schema.
+        names: the caller's feature names, or None.
+    """
+
+    params: Mapping[str, Any]
+    task: str
+    problem: Problem
+    table: Table
+    schema: Mapping[str, Any]
+    folding: Folding
+    names: Sequence[str] | None
+
+    def state(self) -> dict[str, Any]:
+        """As values that `write_state` takes."""
+        params = {name: value for name, value in self.params.items() if name not in _NOT_KEPT}
+        if callable(params.get("metric")):
+            params["metric"] = None
+        if isinstance(params.get("preset"), Preset):
+            params["preset"] = asdict(params["preset"])
+        folds = [(fold.train, fold.valid) for fold in self.folding.folds]
+        return {
+            "params": params,
+            "task": self.task,
+            "problem": problem_state(self.problem),
+            "columns": [dict(vars(column)) for column in map(_bare, self.table)],
+            "n_rows": len(self.table),
+            "schema": dict(self.schema),
+            "folds": folds,
+            "repeats": self.folding.repeats,
+            "names": None if self.names is None else [str(name) for name in self.names],
+        }
+
+    @classmethod
+    def of(cls, state: Mapping[str, Any]) -> Inputs:
+        """What `state` came from."""
+        params = dict(state["params"])
+        if isinstance(params["preset"], dict):
+            params["preset"] = Preset(**params["preset"])
+        table = Table(tuple(Column(**column) for column in state["columns"]), state["n_rows"])
+        folding = Folding(tuple(Fold(*fold) for fold in state["folds"]), state["repeats"])
+        problem = problem_from(state["problem"])
+        return cls(params, state["task"], problem, table, state["schema"], folding, state["names"])
+
+
+def _bare(column: Column) -> Column:
+    """Without what was derived from it."""
+    return Column(column.name, column.label, column.kind, column.values, column.levels, column.origin)
+
+
+@dataclass
+class History:
+    """The trials that the journal tells of.
+
+    Attributes:
+        starts, ends: trial -> how it began, and how it ended.
+        folds: trial -> fold -> what came back.
+        seconds: of the run, all processes together.
+        finished: did it end by itself?
+    """
+
+    starts: dict[int, Record] = field(default_factory=dict)
+    folds: dict[int, dict[int, Record]] = field(default_factory=dict)
+    ends: dict[int, Record] = field(default_factory=dict)
+    seconds: float = 0.0
+    finished: bool = False
+
+    @classmethod
+    def of(cls, records: Sequence[Record], folder: RunFolder) -> History:
+        """Read it. A fold whose predictions or model are not whole counts as not done."""
+        self = cls()
+        for record in records:
+            kind, trial = record["type"], record.get("trial", -1)
+            self.seconds = max(self.seconds, record.get("at", 0.0))
+            self.finished = kind == "finished" or (self.finished and kind != "resumed")
+            if kind == "start":
+                self.starts[trial] = record
+            elif kind == "fold" and _whole(record, folder):
+                self.folds.setdefault(trial, {})[record["fold"]] = record
+            elif kind == "trial":
+                self.ends[trial] = record
+        return self
+
+    def options(
+        self, params: Mapping[str, Any], time_limit: float | None, n_trials: int | None
+    ) -> tuple[dict[str, Any], float]:
+        """The run's options with more time or trials, and the seconds of its limit that are spent.
+
+        Raises OptionError when it has ended and is given neither, or needs what is not kept.
+        """
+        if self.finished and time_limit is None and n_trials is None:
+            raise OptionError("the run has ended; give it time_limit= or n_trials= to go on, or AutoML.load it")
+        if params["metric"] is None:
+            raise OptionError("the run's metric was a function, which is not kept; give it again: metric=function")
+        if params["time_limit"] is None and params["n_trials"] is None:
+            params = {**params, "time_limit": DEFAULT_SECONDS}
+        spent = self.seconds
+        if time_limit is not None:
+            params = {**params, "time_limit": spent + time_limit}
+        elif params["time_limit"] is not None:
+            spent = min(spent, params["time_limit"] - LEAST_SECONDS)
+        return {**params, "n_trials": params["n_trials"] if n_trials is None else n_trials}, spent
+
+    def models(self) -> dict[str, dict[int, str]]:
+        """Key -> fold -> folder of the models that are still wanted."""
+        kept: dict[str, dict[int, str]] = {}
+        for number, folds in self.folds.items():
+            if self.ends.get(number, {}).get("state", "ok") != "ok":
+                continue
+            found = {fold: record["folder"] for fold, record in folds.items() if record["folder"]}
+            if found:
+                kept[self.starts[number]["key"]] = found
+        return kept
+
+    def restore(
+        self, fields: Field, board: Board, scorer: Scorer, container: type[Predictions], folder: RunFolder
+    ) -> list[Trial]:
+        """Put the trials on the board, in their order. Raises ArtifactError for a model that is not here."""
+        families = {family.name: family for family in fields.families}
+        for number in sorted(self.starts):
+            start = self.starts[number]
+            if start["model"] not in families:
+                reason = next((s.reason for s in fields.skipped if s.name == start["model"]), "it is not installed")
+                raise ArtifactError(f"the run tried the model {start['model']!r}, which cannot be used here: {reason}")
+            trial = self._restored(number, families[start["model"]], board)
+            for fold, record in self.folds.get(number, {}).items():
+                trial.results[fold] = _result(record, partial(_read, folder, record["place"], container))
+            trial.submitted = set(trial.results)
+            _conclude(trial, self.ends.get(number), board.n_folds, scorer)
+        return list(board.trials)
+
+    def _restored(self, number: int, family: Family, board: Board) -> Trial:
+        start = self.starts[number]
+        params, encoders = dict(start["params"]), tuple(start["encoders"])
+        candidate = Candidate(start["model"], params, encoders, start["fidelity"], start["seed"])
+        trial = board.add(family, candidate, start["phase"])
+        if trial is None or trial.number != number:
+            raise ArtifactError(f"the journal is no whole account of the run: trial {number} is out of place")
+        return trial
+
+
+def _conclude(trial: Trial, end: Record | None, n_folds: int, scorer: Scorer) -> None:
+    """Its state; a trial whose folds are all there is complete, and one that misses some goes on."""
+    trial.judging = partial(scorer.predictions, trial)
+    whole = trial.repeats(n_folds) > 0 and not trial.scout
+    if whole and (end is None or end["state"] == "ok"):
+        known = end is not None and end["score"] is not None and trial.repeats(n_folds) == 1
+        trial.state, trial.told = "ok", end is not None
+        trial.score = end["score"] if known and end is not None else scorer.score(trial.judged)
+    elif end is not None and end["state"] != "ok":
+        trial.state, trial.told = end["state"], True
+        trial.kind, trial.reason, trial.detail = end["kind"], end["reason"], end["detail"]
+
+
+def _result(record: Record, read: Callable[[], Predictions]) -> FoldResult:
+    info = FitInfo(record["best_step"], record["refit"])
+    wall, cpu, predict_s, row_s = (record[name] for name in ("wall", "cpu", "predict_s", "row_s"))
+    return FoldResult(record["score"], read, info, wall, cpu, predict_s, row_s, record["size"])
+
+
+def _read(folder: RunFolder, place: Sequence[int], container: type[Predictions]) -> Predictions:
+    assert folder.results is not None
+    return container.from_state(folder.results.read(place))
+
+
+def _whole(record: Record, folder: RunFolder) -> bool:
+    if not record.get("place") or folder.results is None or not folder.results.whole(record["place"]):
+        return False
+    return not record["folder"] or (folder.path / record["folder"]).is_dir()
