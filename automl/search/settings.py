@@ -35,7 +35,7 @@ class Preset:
 
     max_folds: int = 8
     folds: int | None = None
-    row_ms: float = 5.0
+    row_ms: float = 4.0
     starts: int = 8
     racing: bool = True
     repeats: bool = True

@@ -17,7 +17,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import reduce
+from contextlib import AbstractContextManager
+from functools import cache, reduce
 from typing import Any
 
 import numpy as np
@@ -63,12 +64,13 @@ class Stack:
             out[one, :, rows] = self._outputs(values[rows], codes[rows], one)
 
         tasks = [(network, start) for network in range(networks) for start in range(0, u, block)]
-        if threads == 1 or u < _MANY_ROWS:
-            for task in tasks:
-                fill(task)
-        else:
-            with ThreadPoolExecutor(threads) as pool:
-                list(pool.map(fill, tasks))
+        with one_thread_each():
+            if threads == 1 or u < _MANY_ROWS:
+                for task in tasks:
+                    fill(task)
+            else:
+                with ThreadPoolExecutor(threads) as pool:
+                    list(pool.map(fill, tasks))
         return out
 
     def _outputs(self, values: FloatArray, codes: IntArray, networks: slice) -> FloatArray:
@@ -170,6 +172,18 @@ class Stack:
             "levels": inputs.starts[:-1] + begins[-1],
             "last": np.diff(inputs.starts) - 1,
         }
+
+
+def one_thread_each() -> AbstractContextManager[Any]:
+    """Matrix products in the thread that asks for them: several threads for small ones cost up to ten times as much."""
+    return _libraries().limit(limits=1, user_api="blas")
+
+
+@cache
+def _libraries() -> Any:
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 def shape_of(inputs: Inputs, weights: Mapping[str, AnyArray]) -> tuple[Any, ...]:
