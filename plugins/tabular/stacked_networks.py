@@ -176,7 +176,8 @@ class Stack:
 
 def one_thread_each() -> AbstractContextManager[Any]:
     """Matrix products in the thread that asks for them: several threads for small ones cost up to ten times as much."""
-    return _libraries().limit(limits=1, user_api="blas")
+    limit: AbstractContextManager[Any] = _libraries().limit(limits=1, user_api="blas")
+    return limit
 
 
 @cache
