@@ -29,14 +29,13 @@ from automl.contract import (
 
 from .base import RowModel
 from .inputs import Inputs, expected, read
-from .network import Shape
+from .network import Shape, lengthened, shortened
 from .stacked_networks import Stack, shape_of
 from .training import Rows, batch_size, most_epochs
 from .training import train as trained_by
 
-_MADE = ("_inputs", "_stack")
+_MADE = ("_inputs", "_full", "_stack")
 _LEAST_SHARE = 1e-4
-_LARGE_ARRAY, _MOST_HALF = 4096, 6e4
 _TORCH_BYTES = 250_000_000
 _STEP_SECONDS, _PRODUCT_SECONDS, _WEIGHT_SECONDS = 6.6e-4, 2.45e-11, 3.2e-10
 _USUAL_SHARE = 0.6
@@ -48,7 +47,8 @@ class NeuralModel(RowModel):
     Training stops by itself after one of few cycles, so that what validation rows choose among is little. Real values
     stay within those of training.
 
-    encoded: the state of `Inputs`; weights: arrays of `network.py`.
+    encoded: the state of `Inputs`; weights: arrays of `network.py`, `shortened` before the first prediction, so that
+    the model that is judged is the one that is kept.
     """
 
     view = "columns"
@@ -76,7 +76,7 @@ class NeuralModel(RowModel):
         )
         trained = trained_by(first, inputs, self.params, self.classifies, rows, held, ctx)
         self.encoded = dict(vars(inputs))
-        self.weights = {name: _shortened(array) for name, array in trained.weights.items()}
+        self.weights = shortened(trained.weights, in_bytes=self.classifies)
         for name in _MADE:
             vars(self).pop(name, None)
         stop = {"stop_epoch": trained.epochs}
@@ -91,7 +91,7 @@ class NeuralModel(RowModel):
         """Those of equal shape are computed together."""
         groups: dict[Any, list[int]] = {}
         for position, model in enumerate(models):
-            key = (model.params["activation"], shape_of(model._inputs, model.weights))
+            key = (model.params["activation"], shape_of(model._inputs, model._full))
             groups.setdefault(key, []).append(position)
         alike = [[models[position] for position in group] for group in groups.values()]
         stacks = [(members, cls._stacked(members)) for members in alike]
@@ -115,12 +115,16 @@ class NeuralModel(RowModel):
         return Inputs(**self.encoded)
 
     @cached_property
+    def _full(self) -> dict[str, AnyArray]:
+        return lengthened(self.weights)
+
+    @cached_property
     def _stack(self) -> Stack:
         return self._stacked([self])
 
     @staticmethod
     def _stacked(models: Sequence[NeuralModel]) -> Stack:
-        return Stack([m._inputs for m in models], [m.weights for m in models], models[0].params["activation"])
+        return Stack([m._inputs for m in models], [m._full for m in models], models[0].params["activation"])
 
     @staticmethod
     def _joined(models: Sequence[NeuralModel], out: FloatArray) -> AnyArray:
@@ -165,16 +169,6 @@ class NeuralModel(RowModel):
         step = _STEP_SECONDS + _PRODUCT_SECONDS * size * products + _WEIGHT_SECONDS * weights
         memory = _TORCH_BYTES + 12 * facts.n_rows * inputs + 16 * width * (inputs + cells)
         return Estimate(0.05 + _USUAL_SHARE * steps * step, memory)
-
-
-def _shortened(array: AnyArray) -> AnyArray:
-    """A large array in float16, if its range allows: half the size on disk, and three digits are enough for weights.
-
-    Done before the first prediction, so that the model that is judged is the one that is kept.
-    """
-    if array.size < _LARGE_ARRAY or not np.abs(array).max() < _MOST_HALF:
-        return array
-    return array.astype(np.float16)
 
 
 class RealMLP(NeuralModel):

@@ -13,10 +13,12 @@ from automl.contract import FloatArray, Table
 
 CHANGES: tuple[dict[str, Any], ...] = ({}, {"width": 32}, {"activation": "silu"}, {})
 
+SHAPES = {"input": (100, 128), "start": (128,), "head": (8, 64, 26)}
+
 
 def _plain(model: Any, X: Table) -> FloatArray:
     """One product of all inputs after another."""
-    inputs, w = model._inputs, {name: value.astype(np.float64) for name, value in model.weights.items()}
+    inputs, w = model._inputs, {name: value.astype(np.float64) for name, value in model._full.items()}
     module = sys.modules[type(inputs).__module__]
     x = inputs.exactly(*module.read(X))
     first = x @ w["input"] + w["start"]
@@ -71,3 +73,27 @@ def test_models_asked_together_answer_as_each_alone(bench: Any, problems: Any, p
     for n in (2500, 300, 3, 1, 0):
         for found, expected in zip(ask(X.take(np.arange(n))), alone, strict=True):
             np.testing.assert_allclose(found, expected[:n], rtol=0, atol=1e-11)
+
+
+@pytest.mark.parametrize("in_bytes", [False, True])
+def test_weights_are_kept_in_a_half_or_a_quarter_of_their_space(bench: Any, in_bytes: bool) -> None:
+    network = sys.modules[bench.model("real-mlp").__module__.replace("neural", "network")]
+    rng = np.random.default_rng(0)
+    weights = {name: rng.standard_normal(shape).astype(np.float32) for name, shape in SHAPES.items()}
+    weights["input"][:, 0] = 0.0
+    kept = network.shortened(weights, in_bytes)
+    back = network.lengthened(kept)
+    assert back.keys() == weights.keys()
+    large = ("input", "head")
+    assert sum(a.nbytes for a in kept.values()) < (0.3 if in_bytes else 0.55) * sum(a.nbytes for a in weights.values())
+    assert np.array_equal(back["start"], weights["start"])
+    for name in large:
+        steps = np.abs(weights[name]).max(axis=-2, keepdims=True) / 127
+        assert (np.abs(back[name] - weights[name]) <= (0.51 * steps if in_bytes else 1e-3 * 127 * steps)).all()
+
+
+def test_weights_that_a_short_type_cannot_hold_are_kept_as_they_are(bench: Any) -> None:
+    network = sys.modules[bench.model("real-mlp").__module__.replace("neural", "network")]
+    weights = {"input": np.full((64, 64), 1e9, dtype=np.float32), "hidden1": np.full((64, 64), np.nan, np.float32)}
+    assert network.shortened(weights, in_bytes=False)["input"].dtype == np.float32
+    assert network.shortened(weights, in_bytes=True)["hidden1"].dtype == np.float32
