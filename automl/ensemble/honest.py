@@ -21,6 +21,7 @@ DRAWS = 1000
 RESAMPLE = 1000
 CALLS = 200
 LEAST_SPREAD = 0.5
+OTHER_MODELS = 1.25
 UNITS = 20_000
 
 
@@ -139,9 +140,13 @@ def _from_resamples(
 
 
 def _ends(draws: FloatArray, centre: float, level: float, n_seen: int, optimism: float) -> tuple[float, float]:
-    """Quantiles of the draws around the centre, widened for what few units do not show, within the scores seen."""
+    """Quantiles of the draws around the centre, within the scores seen, widened for what the units do not show.
+
+    That is more where they are few, and what the models that answer differ by from those that were judged: the mean of
+    all folds' models does better than each, and a choice made on few rows may do worse.
+    """
     few = math.sqrt(n_seen / (n_seen - 3)) if n_seen > 4 else 2.0
-    tails = np.quantile(draws[:, 0], [(1 - level) / 2, (1 + level) / 2], method="weibull") * few
+    tails = np.quantile(draws[:, 0], [(1 - level) / 2, (1 + level) / 2], method="weibull") * few * OTHER_MODELS
     low, high = centre + float(tails[0]), centre + float(tails[1])
     low, high = max(low, min(centre, float(draws[:, 1].min()))), min(high, max(centre, float(draws[:, 1].max())))
     return low - optimism, max(high, low)
