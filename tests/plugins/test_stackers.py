@@ -136,7 +136,7 @@ def test_a_recipe_of_two_layers_is_restored_with_the_tasks_own_combiners() -> No
     kept = [case.members[m] for m in chosen.keep]
     before = chosen.apply(kept, Request(np.arange(N)), case.table)
     assert before.distance(again.apply(kept, Request(np.arange(N)), case.table)) == 0
-    assert chosen.combiner.name.startswith("weighted-mean + boosted-stack")
+    assert chosen.combiner.name.startswith("varied-mean + boosted-stack")
 
 
 def test_few_units_and_tasks_without_a_table_are_spared() -> None:
