@@ -14,7 +14,7 @@ from automl.execution.protocol import Capacity
 from automl.execution.ray.cluster import Cluster
 from automl.execution.ray.worker import RayWorker, SharePoint
 from automl.execution.running import UNIT, Runner
-from automl.execution.seats import Seat
+from automl.execution.seats import Seat, Seating
 from automl.execution.workers import Worker
 
 _POLL_SECONDS = 0.5
