@@ -270,7 +270,9 @@ def _beside(blocks: Sequence[Any], sparse: bool) -> Any:
 def _as_columns(block: Any, part: Part) -> list[Column]:
     dense = block.toarray() if _is_sparse(block) else block
     blanks = part.outputs(dense.shape[1])
-    return [blank.over(values) for blank, values in zip(blanks, np.ascontiguousarray(dense.T), strict=True)]
+    rows = np.ascontiguousarray(dense.T).view()
+    rows.flags.writeable = False
+    return [blank.over(values) for blank, values in zip(blanks, rows, strict=True)]
 
 
 def _unnamed(part: Part, columns: Table) -> list[Feature]:

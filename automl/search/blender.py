@@ -20,6 +20,7 @@ from automl.search.trial import Trial
 
 _POOL = 40
 _WEIGHTY = 0.15
+_LEADERS, _HALVED_FROM = 5, 5
 _EVERY_TRIALS = 5
 _REST = 10.0
 _FIRST_REST_SECONDS = 1.0
@@ -27,11 +28,18 @@ _FIRST_REST_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class Blended:
-    """A blend, the trials it was made from, in its order, and the number of complete trials there were."""
+    """A blend, and what it was made from.
+
+    Attributes:
+        pool: the trials, in its order.
+        complete: how many complete trials there were.
+        folds: of how many folds, at most, the models of a member answer.
+    """
 
     blend: Blend
     pool: Sequence[Trial]
     complete: int
+    folds: int
 
 
 def helpful_families(made: Blended) -> frozenset[str]:
@@ -47,7 +55,8 @@ class Blender:
     """Combines the best complete trials now and then.
 
     Args:
-        folds_of: tells the folds whose models answer for a trial.
+        folds_of: tells the folds whose models answer for a trial, at most so many.
+        kept: of how many folds the models are kept.
         budget: what the members may take together.
         beside: combine in a thread, while the slots go on; only where the clock may decide.
     """
@@ -61,13 +70,14 @@ class Blender:
         scorer: Scorer,
         settings: Settings,
         clock: Clock,
-        folds_of: Callable[[Trial], Sequence[int]],
+        folds_of: Callable[[Trial, int], Sequence[int]],
+        kept: int,
         budget: Budget,
         beside: bool,
     ) -> None:
         self.task, self.problem, self.metric, self.board, self.scorer = task, problem, metric, board, scorer
         self.settings, self.clock, self._folds_of, self.beside = settings, clock, folds_of, beside
-        self.budget = budget
+        self.kept, self.budget = kept, budget
         self._ended, self._seconds, self._complete = -math.inf, 0.0, 0
         self._best: Blended | None = None
         self._task: _Background | None = None
@@ -132,8 +142,7 @@ class Blender:
     def _prepared(self) -> Callable[[], Blended]:
         """The blend of the trials as they are now, to be made at once or in a thread."""
         pool, complete = self.pool(), len(self.board.ok())
-        judged, costs = self.scorer.judged, self.budget.costs(pool, self._folds_of)
-        preset = self.settings.preset
+        judged, preset = self.scorer.judged, self.settings.preset
         make = partial(
             blend,
             [trial.judged for trial in pool],
@@ -142,8 +151,6 @@ class Blender:
             self.metric,
             [kind for kind in self.task.combiners(self.problem) if kind.layer == 1 or preset.stack],
             self.settings.seed,
-            costs,
-            math.inf if costs is None else 1.0,
             families=[trial.family.name for trial in pool],
             deadline=self._deadline(),
             features=self._features,
@@ -152,7 +159,32 @@ class Blender:
             greedy=preset.greedy,
             calibrate=preset.calibrate,
         )
-        return lambda: Blended(make(), pool, complete)
+
+        def made() -> Blended:
+            folds, costs = self._afforded(pool)
+            return Blended(make(costs=costs, budget=math.inf if costs is None else 1.0), pool, complete, folds)
+
+        return made
+
+    def _afforded(self, pool: Sequence[Trial]) -> tuple[int, list[float] | None]:
+        """How many folds' models answer, and the members' shares of the budget.
+
+        All that are kept, or half of them where several families are too dear together: members that err in different
+        places do more than further models of the same member.
+        """
+        costs = self._costs(pool, self.kept)
+        if costs is None or self.kept < _HALVED_FROM:
+            return self.kept, costs
+        leaders: dict[str, float] = {}
+        for trial, cost in zip(pool, costs, strict=True):
+            leaders.setdefault(trial.family.name, cost)
+        if not sum(list(leaders.values())[:_LEADERS]) > 1.0:
+            return self.kept, costs
+        half = -(-self.kept // 2)
+        return half, self._costs(pool, half)
+
+    def _costs(self, pool: Sequence[Trial], folds: int) -> list[float] | None:
+        return self.budget.costs(pool, lambda trial: self._folds_of(trial, folds))
 
     def _features(self) -> list[Table]:
         """Per fold, what is known of its validation rows before their targets are."""

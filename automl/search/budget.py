@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from automl.contract import Finding
+from automl.search.answering import AnswerTimes
 from automl.search.deploy import Deployment
 from automl.search.settings import Settings
 from automl.search.trial import Trial
@@ -35,9 +36,11 @@ class Budget:
 
     Args:
         beside: bytes that are saved beside the members.
+        times: what trials take to answer; None takes the workers' own figures.
     """
 
-    def __init__(self, settings: Settings, beside: float = 0.0) -> None:
+    def __init__(self, settings: Settings, beside: float = 0.0, times: AnswerTimes | None = None) -> None:
+        self._times = times
         self.latency_ms, self.size_mb = settings.max_latency_ms, settings.max_size_mb
         self.asked = self.latency_ms is not None or self.size_mb is not None
         row_ms = settings.preset.row_ms if self.latency_ms is None and settings.clocked else self.latency_ms
@@ -52,15 +55,19 @@ class Budget:
 
         The larger of the shares of time and space: members whose shares sum to 1 keep to both.
         """
-        seconds, size = trial.row_seconds(list(folds)) / self._seconds, trial.size(list(folds)) / self._bytes
+        size = trial.size(list(folds)) / self._bytes
         if math.isinf(self._seconds):
             return size * self._tightened
+        asked = trial.row_seconds(list(folds)) if self._times is None else self._times.seconds(trial, folds)
+        seconds = asked / self._seconds
         return math.nan if math.isnan(seconds) else max(seconds, size) * self._tightened
 
     def costs(self, trials: Sequence[Trial], folds_of: Callable[[Trial], Sequence[int]]) -> list[float] | None:
-        """The share of each trial; None when nothing is limited."""
+        """The share of each trial, the first ones measured first; None when nothing is limited."""
         if math.isinf(self._seconds) and math.isinf(self._bytes):
             return None
+        if self._times is not None and math.isfinite(self._seconds):
+            self._times.measure(trials, folds_of)
         return [self.share(trial, folds_of(trial)) for trial in trials]
 
     def holds(self, trial: Trial, folds: Sequence[int]) -> bool:

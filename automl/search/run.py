@@ -7,6 +7,7 @@ import time
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from automl.ensemble import Blend, Recipe, selection_optimism
 from automl.execution.job import Dataset, Job, Outcome
 from automl.execution.protocol import Executor
 from automl.execution.unit import facts_of
+from automl.search.answering import AnswerTimes
 from automl.search.blender import Blended, Blender, helpful_families
 from automl.search.board import Board
 from automl.search.budget import Budget, Footprint, kept_to
@@ -84,7 +86,9 @@ class Run:
         self.executor, self.folder, self.clock = executor, folder, clock
         self.emit, self.stopped, self.measure, self.history = emit, stopped, measure, history
         honest, columns = len(table) * problem.n_outputs, len(table.columns)
-        self.budget = Budget(settings, _BESIDE_BYTES + _HONEST_BYTES * honest + _COLUMN_BYTES * columns)
+        times = AnswerTimes(task, problem, table, folder.model_folder, settings.seconds)
+        beside = _BESIDE_BYTES + _HONEST_BYTES * honest + _COLUMN_BYTES * columns
+        self.budget = Budget(settings, beside, times)
         clock.folds = folding.judged
         self.metric: Metric = task.metric(problem, wanted)
         self.scorer = Scorer(task, problem, table, folding, self.metric)
@@ -103,6 +107,7 @@ class Run:
             settings,
             clock,
             self._folds_of,
+            self._kept(),
             self.budget,
             beside=settings.clocked and executor.isolates,
         )
@@ -174,7 +179,7 @@ class Run:
         """Learn what is learnt from the blend's honest predictions, refit, and commit."""
         self._combiner = made.blend.combiner
         learnt = self._refine(made.blend)
-        plan = replace(self._planned(made.blend, made.pool), score=learnt.score)
+        plan = replace(self._planned(made.blend, made.pool, made.folds), score=learnt.score)
         if not self._averaged():
             self.clock.refitting = self.clock.blending = 0.0  # what they were kept for is over
             plan = self.refit(plan)
@@ -260,9 +265,9 @@ class Run:
         """Do the folds' models answer by their mean? Else the ensemble's members are fitted on all rows at the end."""
         return self.problem.kind in ADDITIVE and not self.settings.preset.refit
 
-    def _folds_of(self, trial: Trial) -> list[int]:
-        """Folds whose models answer for a trial."""
-        return trial.folds(self.folding.judged, self._kept())
+    def _folds_of(self, trial: Trial, most: int | None = None) -> list[int]:
+        """Folds whose models answer for a trial; at most so many, all that are kept for None."""
+        return trial.folds(self.folding.judged, self._kept() if most is None else most)
 
     def _finished(self, trial: Trial) -> None:
         """Commit the first model and every better baseline at once."""
@@ -300,15 +305,16 @@ class Run:
         """All complete trials whose models are in the run's folder, committed or not."""
         return [member_of(trial, self._folds_of(trial)) for trial in self.board.ok()]
 
-    def _planned(self, blend: Blend, pool: Sequence[Trial]) -> Deployment:
+    def _planned(self, blend: Blend, pool: Sequence[Trial], most: int | None = None) -> Deployment:
         """What to commit: the blend's members, and beside them what answers by name: baselines and the best single one.
 
         Those are left out where there is no space for them.
         """
         best = self.board.best()
         worthy = [trial for trial in self.board.ok() if trial.baseline or trial is best]
-        kept = self.budget.beside([pool[position] for position in blend.keep], worthy, self._folds_of)
-        return deployment(kept, pool, blend, self._folds_of)
+        folds_of = partial(self._folds_of, most=most)
+        kept = self.budget.beside([pool[position] for position in blend.keep], worthy, folds_of)
+        return deployment(kept, pool, blend, folds_of)
 
     def _commit_single(self, trial: Trial) -> None:
         """Make the best single trial the committed model."""
@@ -318,7 +324,7 @@ class Run:
 
     def _commit_blend(self, made: Blended) -> None:
         self._combiner = made.blend.combiner
-        self._commit(self._planned(made.blend, made.pool))
+        self._commit(self._planned(made.blend, made.pool, made.folds))
         self._announce()
 
     def _announce(self) -> None:
@@ -343,7 +349,7 @@ class Run:
             "deployment": plan.content(),
             "board": self.rows(plan),
         }
-        keys = [member.key for member in plan.members]
+        keys = {member.key: member.folds for member in plan.members}
         if honest and self.honest is not None:
             try:
                 self.folder.commit(content, {**states, "honest": self.honest.state()}, keys)

@@ -162,7 +162,7 @@ class RunFolder:
         self,
         manifest: Mapping[str, Any],
         states: Mapping[str, Mapping[str, Any]],
-        members: Collection[str] | None = None,
+        members: Mapping[str, Collection[int]] | None = None,
         libraries: Collection[str] = (),
     ) -> None:
         """Make a loadable model, at once: a crash at any moment leaves the commit before.
@@ -170,15 +170,16 @@ class RunFolder:
         Args:
             manifest: JSON values that the reader gets back as ``Manifest.content``.
             states: name -> what `read_state` gives back.
-            members: keys of the members that belong to it; None for all that are kept.
+            members: key -> folds of the members that belong to it; None for all that are kept.
             libraries: distributions whose versions matter.
 
         Raises ArtifactError when something cannot be saved; the commit before then stands.
         """
-        keys = sorted(self._models if members is None else members)
-        if missing := [key for key in keys if key not in self._models]:
-            raise ArtifactError(f"cannot commit members {missing}: they were never written or were dropped")
-        models = {key: dict(sorted(self._models[key].items())) for key in keys}
+        wanted = self._models if members is None else members
+        missing = [(key, fold) for key, folds in wanted.items() for fold in folds if not self.place_of(key, fold)]
+        if missing:
+            raise ArtifactError(f"cannot commit members (key, fold) {missing}: they were never written or were dropped")
+        models = {key: {fold: self._models[key][fold] for fold in sorted(wanted[key])} for key in sorted(wanted)}
         folders = [folder for folds in models.values() for folder in folds.values()]
         entries = {name: entry for folder in folders for name, entry in self._entries[folder].items()}
         self._version += 1

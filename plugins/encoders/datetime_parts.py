@@ -19,9 +19,10 @@ _PARTS = ("year", "month", "day", "weekday (0 = Monday)", "hour (UTC)", "days si
 class DatetimeParts(EncoderPlugin):
     """Year, month, day, weekday, hour and elapsed days of each date, then the days between any two of the first four.
 
-    Parts have mean 0 and deviation 1, which keeps days apart in float32 and costs trees nothing. A missing date becomes
-    the mean, with an indicator beside it when the training rows miss some. Days between two dates are scaled and bent
-    as `scaled-numeric` does it with numbers.
+    Parts have about mean 0 and deviation 1, which keeps days apart in float32 and costs trees nothing. A missing date
+    becomes about the mean, with an indicator beside it when the training rows miss some. Days between two dates are
+    scaled and bent as `scaled-numeric` does it with numbers. Location and scale are rounded, so that nearly all folds
+    of a run agree on them, and their models answer together.
     """
 
     name = "datetime-parts"
@@ -38,12 +39,12 @@ class DatetimeParts(EncoderPlugin):
         """Learn location and scale of the parts."""
         parts = [_parts(column) for column in columns]
         known = [part[~np.isnan(part[:, 0])] for part in parts]
-        self.center = np.stack([k.mean(axis=0) if len(k) else np.zeros(k.shape[1]) for k in known])
-        scale = np.stack([k.std(axis=0) if len(k) else np.ones(k.shape[1]) for k in known])
-        self.scale = np.where(scale > 0, scale, 1.0)
+        centers = np.stack([k.mean(axis=0) if len(k) else np.zeros(k.shape[1]) for k in known])
+        scales = np.stack([k.std(axis=0) if len(k) else np.ones(k.shape[1]) for k in known])
+        self.center, self.scale = _rounded(centers, scales)
         self.gaps = np.array([len(k) < len(part) for k, part in zip(known, parts, strict=True)])
         between = _between(columns)
-        self.middle, self.spread = robust(between)
+        self.middle, self.spread = _rounded(*robust(between))
         return self._scaled(parts, between)
 
     def transform(self, columns: Table) -> Matrix:
@@ -72,6 +73,12 @@ class DatetimeParts(EncoderPlugin):
                 blocks.append(missing)
         blocks.append(bent(between, self.middle, self.spread))
         return np.concatenate(blocks, axis=1).astype(np.float32)
+
+
+def _rounded(center: FloatArray, scale: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """The nearest power of two as scale, 1 for none, and the nearest multiple of it as location."""
+    scale = np.exp2(np.round(np.log2(np.where(scale > 0, scale, 1.0))))
+    return np.round(center / scale) * scale, scale
 
 
 def _pairs(columns: Table) -> list[tuple[Column, Column]]:

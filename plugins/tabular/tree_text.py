@@ -22,6 +22,8 @@ import numpy as np
 
 from automl.contract import AnyArray, ArtifactError, FloatArray, IntArray
 
+from .single_row import SingleRow, single_row
+
 _NUMBERS, _KEPT = "threshold", ("split_feature", "decision_type", "left_child", "right_child")
 _SETS = ("cat_boundaries", "cat_threshold")
 _CATEGORY, _DEFAULT_LEFT, _MISSING_IS_NAN = 1, 2, 8
@@ -112,9 +114,16 @@ class TreeSums:
         text, starts = self._laid
         return lightgbm.Booster(model_str=text.write()), starts
 
+    @cached_property
+    def _single(self) -> SingleRow | None:
+        booster, _ = self._booster
+        return single_row(booster, self.models[0].width, booster.num_model_per_iteration())
+
     def __call__(self, X: AnyArray, threads: int = 1) -> FloatArray:
         """(u, S) raw scores of float32 C-contiguous (u, d)."""
         booster, starts = self._booster
+        if len(X) == 1 and self._single is not None:
+            return _summed(self._single(X), starts)
         lanes = booster.num_model_per_iteration()
         if len(X) < _MANY_ROWS:
             return _summed(booster.predict(X, num_threads=threads).reshape(len(X), lanes), starts)

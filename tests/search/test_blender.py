@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from types import SimpleNamespace
 from typing import Any
 
@@ -19,12 +20,14 @@ from automl.search.clock import Clock
 from automl.search.settings import Settings
 from automl.search.trial import FoldResult, Trial
 
+KEPT = 8
+
 
 class Bench:
     """A blender over trials with made-up scores, and a blend that says which trials it saw."""
 
     def __init__(self, make: Any, monkeypatch: pytest.MonkeyPatch, settings: Settings, beside: bool) -> None:
-        self.family, self.made = make.family("a"), 0
+        self.family, self.made, self.row_s = make.family("a"), 0, 0.0
         self.gate, self.error = threading.Event(), ""
         self.gate.set()
         self.board = Board(1, make.facts, settings)
@@ -33,20 +36,26 @@ class Bench:
         task: Any = SimpleNamespace(combiners=lambda problem: (), bounds=lambda problem: (-np.inf, np.inf))
         scorer: Any = SimpleNamespace(judged=1, truths=[None], requests=[None], features=lambda: [None])
         given: Any = SimpleNamespace()
-        told = (settings, self.clock, lambda trial: [0], Budget(settings))
+        self.budget = Budget(settings)
+        told = (settings, self.clock, self.folds_of, KEPT, self.budget)
         self.blender = Blender(task, given, given, self.board, scorer, *told, beside)
+
+    def folds_of(self, trial: Trial, most: int) -> list[int]:
+        return list(range(most))
 
     def blend(self, members: Any, *rest: Any, **options: Any) -> Any:
         self.gate.wait(10)
         if self.error:
             raise RuntimeError(self.error)
+        self.costs = options["costs"]
         return SimpleNamespace(score=float(len(members)), combiner="mean", keep=(0,), weights=(1.0,))
 
     def complete(self, count: int) -> None:
         """That many more complete trials."""
         for _ in range(count):
             trial = Trial(len(self.board.trials), f"t{self.made}", self.family, Candidate("a", {}), "start", "ok")
-            trial.results[0] = FoldResult(0.1, ArrayPredictions("real", np.zeros((1, 1))), FitInfo(), 1, 1, 0, 0)
+            nothing = ArrayPredictions("real", np.zeros((1, 1)))
+            trial.results = {f: FoldResult(0.1, nothing, FitInfo(), 1, 1, 0, self.row_s) for f in range(KEPT)}
             trial.score = self.made / 100
             self.made += 1
             self.board.trials.append(trial)
@@ -111,3 +120,21 @@ def test_nothing_new_is_nothing_to_blend(clocked: Bench) -> None:
     assert clocked.polled() is not None
     assert clocked.blender.poll() is None
     assert not any(thread.name == "automl-blend" for thread in threading.enumerate())
+
+
+def test_half_of_the_folds_answer_where_several_families_are_too_dear_together(
+    bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clocked = Settings(deadline=time.monotonic() + 1e6, seconds=1e6)
+    dear = Bench(bench, monkeypatch, clocked, beside=False)
+    dear.row_s = 0.5e-3
+    for name in "abc":
+        dear.family = bench.family(name)
+        dear.complete(1)
+    made = dear.blender.now()
+    assert made.folds == KEPT // 2
+    assert dear.costs == [dear.budget.share(trial, range(KEPT // 2)) for trial in made.pool]
+    dear.row_s = 0.1e-3
+    cheap = Bench(bench, monkeypatch, clocked, beside=False)
+    cheap.complete(1)
+    assert cheap.blender.now().folds == KEPT

@@ -18,7 +18,7 @@ def run(tmp_path: Path) -> RunFolder:
     run.write_model("used", 0, {"model": b"m"})
     run.write_model("empty", 0, {})
     run.write_model("unused", 0, {"model": b"u"})
-    run.commit({"n": 1}, {"combiner": {"shares": np.ones(2)}}, members=["used", "empty"])
+    run.commit({"n": 1}, {"combiner": {"shares": np.ones(2)}}, members={"used": [0], "empty": [0]})
     return run
 
 

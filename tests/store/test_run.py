@@ -47,16 +47,24 @@ def test_a_commit_is_loaded_as_it_was_made(tmp_path: Path) -> None:
 
 def test_only_the_members_asked_for_are_part_of_the_commit(tmp_path: Path) -> None:
     run = started(tmp_path / "run")
-    run.commit({}, {}, members=["k2"])
+    run.commit({}, {}, members={"k2": [-1]})
     assert set(load_manifest(run.path).models) == {"k2"}
     with pytest.raises(ArtifactError, match="k9"):
-        run.commit({}, {}, members=["k9"])
+        run.commit({}, {}, members={"k9": [0]})
     assert set(load_manifest(run.path).models) == {"k2"}
+
+
+def test_only_the_folds_asked_for_are_part_of_the_commit(tmp_path: Path) -> None:
+    run = started(tmp_path / "run")
+    run.commit({}, {}, members={"k1": [1]})
+    assert load_manifest(run.path).models == {"k1": {1: "members/k1/fold-1"}}
+    with pytest.raises(ArtifactError, match=r"\('k1', 2\)"):
+        run.commit({}, {}, members={"k1": [1, 2]})
 
 
 def test_a_dropped_member_stays_until_no_commit_needs_it(tmp_path: Path) -> None:
     run = started(tmp_path / "run")
-    run.commit({}, STATES, members=["k1"])
+    run.commit({}, STATES, members={"k1": [0, 1]})
     run.drop_model("k1")
     run.drop_model("k2")
     run.drop_model("never-there")
