@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from automl.execution.serving import Serving
 from automl.search.trial import Trial
 
 _ROWS = 8
-_SHARE = 0.02
+_SHARE = 0.04
 
 
 class AnswerTimes:
@@ -42,10 +43,11 @@ class AnswerTimes:
         self._ratios: dict[str, list[float]] = {}
 
     def measure(self, trials: Sequence[Trial], folds_of: Callable[[Trial], Sequence[int]]) -> None:
-        """Measure those that are not yet, the first ones first, until the time for that is used up."""
+        """Measure those that are not yet, the first of each family first, until the time for that is used up."""
         if self._problem.kind not in ADDITIVE:
             return
-        for trial in trials:
+        leaders = {trial.family.name: trial.number for trial in reversed(trials)}
+        for trial in sorted(trials, key=lambda trial: leaders[trial.family.name] != trial.number):
             folds = folds_of(trial)
             if self._left <= 0.0 or not folds or (trial.number, len(folds)) in self._measured:
                 continue
@@ -77,8 +79,8 @@ class AnswerTimes:
         family = trial.family
         references = family.references(trial.candidate.encoders)
         encoders = {reference.name: reference.load() for reference in references}
-        key = trial.candidate.key
-        models = [FittedModel.load(self._folder(key, fold), family.model, encoders) for fold in folds]
+        key, known = trial.candidate.key, dict[Any, Any]()
+        models = [FittedModel.load(self._folder(key, fold), family.model, encoders, known) for fold in folds]
         serving = Serving([models], self._task, self._problem, threads=1)
         times = []
         for row in self._few():
