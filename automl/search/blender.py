@@ -20,7 +20,7 @@ from automl.search.trial import Trial
 
 _POOL = 40
 _WEIGHTY = 0.15
-_LEADERS, _HALVED_FROM = 5, 5
+_LEADERS, _FEWEST_FOLDS = 5, 2
 _EVERY_TRIALS = 5
 _REST = 10.0
 _FIRST_REST_SECONDS = 1.0
@@ -169,19 +169,15 @@ class Blender:
     def _afforded(self, pool: Sequence[Trial]) -> tuple[int, list[float] | None]:
         """How many folds' models answer, and the members' shares of the budget.
 
-        All that are kept, or half of them where several families are too dear together: members that err in different
-        places do more than further models of the same member.
+        All that are kept; half of them, or a quarter, where the best of several families are too dear together: members
+        that err in different places do more than further models of the same member.
         """
-        costs = self._costs(pool, self.kept)
-        if costs is None or self.kept < _HALVED_FROM:
-            return self.kept, costs
-        leaders: dict[str, float] = {}
-        for trial, cost in zip(pool, costs, strict=True):
-            leaders.setdefault(trial.family.name, cost)
-        if not sum(list(leaders.values())[:_LEADERS]) > 1.0:
-            return self.kept, costs
-        half = -(-self.kept // 2)
-        return half, self._costs(pool, half)
+        fewest = min(self.kept, _FEWEST_FOLDS)
+        for folds in sorted({max(fewest, -(-self.kept // parts)) for parts in (1, 2, 4)}, reverse=True):
+            costs = self._costs(pool, folds)
+            if costs is None or not sum(_of_leaders(pool, costs)[:_LEADERS]) > 1.0:
+                break
+        return folds, costs
 
     def _costs(self, pool: Sequence[Trial], folds: int) -> list[float] | None:
         return self.budget.costs(pool, lambda trial: self._folds_of(trial, folds))
@@ -197,6 +193,14 @@ class Blender:
             return math.inf
         kept = 0.5 * (self.clock.reserve() + self.clock.refitting)
         return min(self.settings.deadline - kept, time.monotonic() + max(1.0, 0.05 * self.settings.seconds))
+
+
+def _of_leaders(pool: Sequence[Trial], costs: Sequence[float]) -> list[float]:
+    """The cost of the best trial of each family, the best first."""
+    leaders: dict[str, float] = {}
+    for trial, cost in zip(pool, costs, strict=True):
+        leaders.setdefault(trial.family.name, cost)
+    return list(leaders.values())
 
 
 class _Background:

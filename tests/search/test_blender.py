@@ -122,19 +122,17 @@ def test_nothing_new_is_nothing_to_blend(clocked: Bench) -> None:
     assert not any(thread.name == "automl-blend" for thread in threading.enumerate())
 
 
-def test_half_of_the_folds_answer_where_several_families_are_too_dear_together(
-    bench: Any, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("row_s", "folds"), [(0.1e-3, KEPT), (0.2e-3, KEPT // 2), (0.5e-3, KEPT // 4), (9e-3, KEPT // 4)]
+)
+def test_fewer_folds_answer_where_several_families_are_too_dear_together(
+    bench: Any, monkeypatch: pytest.MonkeyPatch, row_s: float, folds: int
 ) -> None:
-    clocked = Settings(deadline=time.monotonic() + 1e6, seconds=1e6)
-    dear = Bench(bench, monkeypatch, clocked, beside=False)
-    dear.row_s = 0.5e-3
+    dear = Bench(bench, monkeypatch, Settings(deadline=time.monotonic() + 1e6, seconds=1e6), beside=False)
+    dear.row_s = row_s
     for name in "abc":
         dear.family = bench.family(name)
         dear.complete(1)
     made = dear.blender.now()
-    assert made.folds == KEPT // 2
-    assert dear.costs == [dear.budget.share(trial, range(KEPT // 2)) for trial in made.pool]
-    dear.row_s = 0.1e-3
-    cheap = Bench(bench, monkeypatch, clocked, beside=False)
-    cheap.complete(1)
-    assert cheap.blender.now().folds == KEPT
+    assert made.folds == folds
+    assert dear.costs == [dear.budget.share(trial, range(folds)) for trial in made.pool]
