@@ -105,13 +105,13 @@ def render_leaderboard(frame: pd.DataFrame, limit: int = 0) -> Table:
 
     Args:
         frame: from `build_leaderboard`.
-        limit: show this many rows; 0 shows all.
+        limit: show this many rows, the baselines among them wherever they stand; 0 shows all.
     """
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text
 
-    shown = frame if limit <= 0 else frame.head(limit)
+    shown = frame if limit <= 0 else _best_and_baselines(frame, limit)
     titles = _titles(shown)
     table = Table(box=SIMPLE_HEAD, pad_edge=False, expand=False)
     for title in titles:
@@ -123,6 +123,13 @@ def render_leaderboard(frame: pd.DataFrame, limit: int = 0) -> Table:
         style = "dim" if record["state"] != "ok" else "cyan" if record["baseline"] else ""
         table.add_row(*(Text(cells[title]) for title in titles), style=style)
     return table
+
+
+def _best_and_baselines(frame: pd.DataFrame, limit: int) -> pd.DataFrame:
+    """So many rows: the first ones, and in place of the last of them the baselines that ran but stand further below."""
+    always = frame["baseline"] & (frame["state"] == "ok")
+    room = max(0, limit - int(always.sum()))
+    return frame[always | ((~always).cumsum() <= room)].head(limit)
 
 
 def _titles(frame: pd.DataFrame) -> list[str]:

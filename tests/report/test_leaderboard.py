@@ -103,10 +103,15 @@ def test_the_text_shows_baselines_lift_and_reasons() -> None:
     assert "2:10 min" in lines["forest-1"]
 
 
-def test_the_text_can_be_cut_to_the_best_rows() -> None:
-    text = leaderboard_text(build_leaderboard(ROWS), limit=2)
-    assert "forest-1" in text
-    assert "broken" not in text
+def test_the_text_can_be_cut_to_the_best_rows_and_the_baselines() -> None:
+    text = leaderboard_text(build_leaderboard(ROWS), limit=4)
+    shown = [line.split()[0] for line in text.splitlines()[2:]]
+    assert shown == ["ensemble", "forest-1", "line", "constant"]
+
+
+def test_a_cut_shorter_than_the_baselines_holds_nothing_else() -> None:
+    text = leaderboard_text(build_leaderboard(ROWS), limit=1)
+    assert [line.split()[0] for line in text.splitlines()[2:]] == ["line"]
 
 
 def test_the_table_of_a_test_set_has_its_column() -> None:
