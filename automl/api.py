@@ -137,7 +137,7 @@ class AutoML(Parameters, Portable):
         """Search for models of `target` and keep the best ensemble. `fit(X, y)` works too.
 
         Args:
-            data: a table of pandas, polars or pyarrow, an array, records, or the path of a CSV or Parquet file.
+            data: a table of pandas, polars or pyarrow, an array, records, or the path or URL of a CSV or Parquet file.
             target: label of the target column, or its values.
             roles: role -> column label, for tasks with roles of their own; also settings such as ``positive``.
             groups: column or values; rows of one group are never on both sides of a fold.
@@ -298,7 +298,7 @@ class AutoML(Parameters, Portable):
         self._ready()
         if getattr(self, "_run", None) is None:
             raise ArtifactError("a loaded model has no training data; call refit() on the fitted object before saving")
-        settings, executor = resources(self.get_params(), clocks.monotonic())
+        settings, executor = resources(self.get_params(), clocks.monotonic(), self._registry)
         try:
             with interruptible() as stopped:
                 self._run.refit_all(executor, settings, stopped)
