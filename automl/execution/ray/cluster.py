@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 import socket
 import threading
 import warnings
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from automl.contract import ExecutionError
@@ -112,6 +113,7 @@ class Cluster:
             else:
                 _knock(self._address)
                 with authentication.given_token():
+                    _show_token(self._address)
                     ray.init(self._address, log_to_driver=False, configure_logging=False)
         self._started_here = True
 
@@ -121,7 +123,7 @@ def _start(cpus: int) -> None:
     import ray
 
     quiet = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_enable_metrics_collection": "0"}
-    with authentication.own_token(), authentication.variables({**quiet, **_chosen(quiet)}):
+    with _loopback(), authentication.own_token(), authentication.variables({**quiet, **_chosen(quiet)}):
         ray.init(
             "local",
             num_cpus=cpus,
@@ -131,6 +133,22 @@ def _start(cpus: int) -> None:
             object_store_memory=_OBJECT_STORE,
             _node_ip_address="127.0.0.1",
         )
+
+
+@contextlib.contextmanager
+def _loopback() -> Iterator[None]:
+    """For the while in which a Ray is started: it listens on 127.0.0.1 alone, as it does by itself on macOS.
+
+    On Linux Ray takes a loopback address for a mistake, puts another one in its place, and listens to everybody.
+    """
+    from ray._private import ray_constants
+
+    before = getattr(ray_constants, "ENABLE_RAY_CLUSTER", None)
+    ray_constants.ENABLE_RAY_CLUSTER = False
+    try:
+        yield
+    finally:
+        ray_constants.ENABLE_RAY_CLUSTER = before
 
 
 def _chosen(names: Iterable[str]) -> dict[str, str | None]:
@@ -151,6 +169,19 @@ def _knock(address: str) -> None:
         raise ExecutionError(
             f"nothing answers at {place} ({error}); does the head run there? Its port is usually {usual}"
         ) from error
+
+
+def _show_token(address: str) -> None:
+    """Raises what Ray says to a wrong token, or to none; `ray.init` would take 20 s and not tell its caller."""
+    if "://" in address or ":" not in address:
+        return
+    from ray._raylet import GcsClient
+
+    try:
+        GcsClient(address=address)
+    except Exception as error:
+        if authentication.refused(error):
+            raise
 
 
 def _why(address: str, error: BaseException) -> str:

@@ -50,7 +50,7 @@ class ByHand:
         """Start the head. within: a command under which it runs, such as ``ip netns exec NAME``."""
         port, dashboard = (free_port(), free_port()) if not within else (6379, 8265)
         self.address, self.url = f"{ip}:{port}", f"http://{ip}:{dashboard}"
-        ports = [f"--port={port}", f"--dashboard-port={dashboard}", "--ray-client-server-port=0"]
+        ports = [f"--port={port}", f"--dashboard-port={dashboard}", f"--ray-client-server-port={free_port()}"]
         self._start(["--head", *ports, f"--dashboard-host={ip}"], cpus, ip, within)
 
     def worker(self, cpus: int = 1, ip: str = "127.0.0.1", within: Sequence[str] = ()) -> None:
