@@ -46,7 +46,8 @@ class AutoML(Parameters, Portable):
             the preset.
         max_size_mb: megabytes that the saved model may take; None sets no limit.
         executor: ``"auto"``, ``"inline"``, ``"local"`` or ``"ray"``.
-        ray_address: of a Ray cluster; None starts a local one for ``executor="ray"``.
+        ray_address: of a Ray cluster, as ``"head:6379"``, or ``"auto"`` for the one of this machine; None takes that of
+            RAY_ADDRESS or the Ray that this program has initialised, else ``executor="ray"`` starts one for itself.
         n_jobs: trials at once; None for one a core, negative counts back from all cores.
         gpus: how many GPUs may be used; ``"auto"`` for all there are.
         memory_limit: of one trial's process, in bytes or as ``"4GiB"``; None divides what is free, 0 sets no limit.

@@ -19,7 +19,7 @@ from automl.execution.ray import authentication
 from automl.execution.seats import Seating
 
 _OBJECT_STORE = 1_000_000_000
-_REACH_SECONDS = 60.0
+_REACH_SECONDS = 100.0
 _KNOCK_SECONDS = 5.0
 
 
@@ -108,7 +108,7 @@ class Cluster:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)
             if self._address == "local":
-                _start(self._slots or available_cpus())
+                _start_patiently(self._slots or available_cpus())
                 self._own = True
             else:
                 _knock(self._address)
@@ -116,6 +116,17 @@ class Cluster:
                     _show_token(self._address)
                     ray.init(self._address, log_to_driver=False, configure_logging=False)
         self._started_here = True
+
+
+def _start_patiently(cpus: int) -> None:
+    """Start a Ray, at the second attempt on a machine so busy that Ray itself gives up waiting after half a minute."""
+    import ray
+
+    try:
+        _start(cpus)
+    except Exception:
+        ray.shutdown()
+        _start(cpus)
 
 
 def _start(cpus: int) -> None:
@@ -175,7 +186,7 @@ def _show_token(address: str) -> None:
     """Raises what Ray says to a wrong token, or to none; `ray.init` would take 20 s and not tell its caller."""
     if "://" in address or ":" not in address:
         return
-    from ray._raylet import GcsClient
+    from ray._raylet import GcsClient  # type: ignore[attr-defined, unused-ignore]
 
     try:
         GcsClient(address=address)

@@ -43,7 +43,6 @@ class ByHand:
             "RAY_AUTH_MODE": "token",
             "RAY_AUTH_TOKEN": secrets.token_hex(32),
             "RAY_USAGE_STATS_ENABLED": "0",
-            "RAY_raylet_start_wait_time_s": str(int(seconds)),
         }
 
     def head(self, cpus: int = 0, ip: str = "127.0.0.1", within: Sequence[str] = ()) -> None:

@@ -69,7 +69,7 @@ def drive(time_limit: float, address: str, site: Path) -> None:
 
     tumours = load_breast_cancer(as_frame=True).frame
     ray.init(address, log_to_driver=False, configure_logging=False)
-    before = [node for node in ray.nodes() if node["Alive"]]
+    before = alive(ray.nodes())  # type: ignore[no-untyped-call, unused-ignore]
     print("begun", flush=True)
     model = AutoML(executor="ray", time_limit=time_limit, random_state=0, verbose=0)
     began = time.monotonic()
@@ -78,8 +78,8 @@ def drive(time_limit: float, address: str, site: Path) -> None:
     board = model.leaderboard()
     strangers = board[board["model"].str.startswith(PLUGIN)]
     figures = {
-        "nodes at the beginning": sorted(node["NodeManagerAddress"] for node in before),
-        "nodes at the end": sorted(node["NodeManagerAddress"] for node in ray.nodes() if node["Alive"]),
+        "nodes at the beginning": before,
+        "nodes at the end": alive(ray.nodes()),  # type: ignore[no-untyped-call, unused-ignore]
         "seconds, allowed": [round(seconds, 2), round(1.03 * time_limit + 1, 2)],
         "models ok": int((board["state"] == "ok").sum()),
         "states": board["state"].value_counts().to_dict(),
@@ -87,6 +87,11 @@ def drive(time_limit: float, address: str, site: Path) -> None:
         "score on new rows": round(model.score(tumours[450:]), 4),
     }
     print("figures " + json.dumps(figures), flush=True)
+
+
+def alive(nodes: list[dict[str, Any]]) -> list[str]:
+    """Addresses of the nodes that Ray believes to live."""
+    return sorted(node["NodeManagerAddress"] for node in nodes if node["Alive"])
 
 
 def worked(name: str) -> float:
