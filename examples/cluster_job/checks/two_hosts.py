@@ -71,7 +71,8 @@ def drive(time_limit: float, address: str, site: Path) -> None:
     ray.init(address, log_to_driver=False, configure_logging=False)
     before = alive(ray.nodes())  # type: ignore[no-untyped-call, unused-ignore]
     print("begun", flush=True)
-    model = AutoML(executor="ray", time_limit=time_limit, random_state=0, verbose=0)
+    models = [PLUGIN, "lightgbm", "random-forest", "extra-trees"]
+    model = AutoML(executor="ray", time_limit=time_limit, models=models, random_state=0, verbose=0)
     began = time.monotonic()
     model.fit(tumours[:450], target="target")
     seconds = time.monotonic() - began
@@ -83,7 +84,7 @@ def drive(time_limit: float, address: str, site: Path) -> None:
         "seconds, allowed": [round(seconds, 2), round(1.03 * time_limit + 1, 2)],
         "models ok": int((board["state"] == "ok").sum()),
         "states": board["state"].value_counts().to_dict(),
-        "plugin of the driver's host alone, ok": int((strangers["state"] == "ok").sum()),
+        "the plugin that only the driver's host has": strangers["state"].value_counts().to_dict(),
         "score on new rows": round(model.score(tumours[450:]), 4),
     }
     print("figures " + json.dumps(figures), flush=True)
