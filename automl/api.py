@@ -46,7 +46,8 @@ class AutoML(Parameters, Portable):
             the preset.
         max_size_mb: megabytes that the saved model may take; None sets no limit.
         executor: ``"auto"``, ``"inline"``, ``"local"`` or ``"ray"``.
-        ray_address: of a Ray cluster; None starts a local one for ``executor="ray"``.
+        ray_address: of a Ray cluster, as ``"head:6379"``, or ``"auto"`` for the one of this machine; None takes that of
+            RAY_ADDRESS or the Ray that this program has initialised, else ``executor="ray"`` starts one for itself.
         n_jobs: trials at once; None for one a core, negative counts back from all cores.
         gpus: how many GPUs may be used; ``"auto"`` for all there are.
         memory_limit: of one trial's process, in bytes or as ``"4GiB"``; None divides what is free, 0 sets no limit.
@@ -137,7 +138,7 @@ class AutoML(Parameters, Portable):
         """Search for models of `target` and keep the best ensemble. `fit(X, y)` works too.
 
         Args:
-            data: a table of pandas, polars or pyarrow, an array, records, or the path of a CSV or Parquet file.
+            data: a table of pandas, polars or pyarrow, an array, records, or the path or URL of a CSV or Parquet file.
             target: label of the target column, or its values.
             roles: role -> column label, for tasks with roles of their own; also settings such as ``positive``.
             groups: column or values; rows of one group are never on both sides of a fold.
@@ -298,7 +299,7 @@ class AutoML(Parameters, Portable):
         self._ready()
         if getattr(self, "_run", None) is None:
             raise ArtifactError("a loaded model has no training data; call refit() on the fitted object before saving")
-        settings, executor = resources(self.get_params(), clocks.monotonic())
+        settings, executor = resources(self.get_params(), clocks.monotonic(), self._registry)
         try:
             with interruptible() as stopped:
                 self._run.refit_all(executor, settings, stopped)

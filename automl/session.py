@@ -67,7 +67,7 @@ def session(params: Mapping[str, Any], spent: float = 0.0) -> Iterator[Session]:
     """
     started = time.monotonic() - spent
     registry = Registry.installed(params["plugins"], params["extra_plugins"])
-    settings, executor = resources(params, started)
+    settings, executor = resources(params, started, registry)
     try:
         with interruptible() as stopped, Progress(params["verbose"]) as progress:
             executor.start()
@@ -83,13 +83,16 @@ def session(params: Mapping[str, Any], spent: float = 0.0) -> Iterator[Session]:
         executor.close()
 
 
-def resources(params: Mapping[str, Any], started: float) -> tuple[Settings, Executor]:
+def resources(params: Mapping[str, Any], started: float, registry: Registry) -> tuple[Settings, Executor]:
     """Settings, and an executor that is not started yet. Raises OptionError."""
     slots = slots_for(params["n_jobs"])
     given = params["memory_limit"]
     memory = int(_FREE_SHARE * available_memory() / slots) if given is None else parse_memory(given)
     settings = resolve(dict(params), started, slots, memory, len(gpu_devices()))
-    return settings, make_executor(params["executor"], slots=params["n_jobs"], address=params["ray_address"])
+    executor = make_executor(
+        params["executor"], slots=params["n_jobs"], address=params["ray_address"], plugins=registry.strangers()
+    )
+    return settings, executor
 
 
 def _fan_out(callbacks: Sequence[Callable[[RunEvent], None]]) -> Callable[[RunEvent], None]:

@@ -9,6 +9,7 @@ import typer
 from automl.cli import plugins
 from automl.cli.fit import fit, resume
 from automl.cli.guard import DEBUG, guarded
+from automl.cli.jobs import run, submit
 from automl.cli.use import describe, evaluate, leaderboard, predict
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich")
@@ -33,6 +34,8 @@ def start(
 
     \b
     automl fit train.csv --target churned --time-limit 60 -o model/
+    automl run job.toml                       # the same, in writing
+    automl submit job.toml --ray http://head:8265
     automl resume model/                      # after a crash, or with --time-limit for more
     automl leaderboard model/
     automl evaluate model/ test.csv
@@ -44,6 +47,6 @@ def start(
     DEBUG.set(debug)
 
 
-for _command in (fit, resume, predict, evaluate, leaderboard, describe):
+for _command in (fit, resume, run, submit, predict, evaluate, leaderboard, describe):
     app.command()(guarded(_command))
 app.add_typer(plugins.app, name="plugins")

@@ -21,7 +21,7 @@ _SHOWN = 15  # leaderboard rows printed after a run
 
 
 def fit(
-    data: opt.DataFile,
+    data: opt.DataPlace,
     target: opt.Target = None,
     output: opt.ModelOut = Path("model"),
     time_limit: opt.TimeLimit = None,
@@ -52,7 +52,7 @@ def fit(
     automl fit train.csv --target churned --time-limit 60 -o model/
     automl fit train.parquet -t price --metric mae --n-trials 50 --random-state 0
     automl fit visits.csv -t sick --groups patient --models NAME,NAME
-    automl fit train.csv -t churned --ray ray://head:10001 --time-limit 600
+    automl fit s3://bucket/train.parquet -t churned --ray head:6379 --time-limit 600
 
     Ctrl-C keeps the best so far: it is saved, and the exit code is 130.
     """
@@ -96,7 +96,7 @@ def resume(
 
     \b
     automl resume model/
-    automl resume model/ --time-limit 600 --ray ray://head:10001
+    automl resume model/ --time-limit 600 --ray head:6379
 
     The folder, which may come from another machine, holds the data and the options of the run.
     """

@@ -7,10 +7,24 @@ from typing import Annotated
 
 import typer
 
+
+def _there(place: str) -> str:
+    """Refuse a path where no file is; what a URL leads to is found out when it is read."""
+    from automl.intake.remote import is_url
+
+    if not is_url(place) and not Path(place).exists():
+        raise typer.BadParameter(f"file {place!r} does not exist")
+    return place
+
+
 ModelFolder = Annotated[
     Path, typer.Argument(help="Folder that `automl fit` wrote.", exists=True, file_okay=False, show_default=False)
 ]
 DataFile = Annotated[Path, typer.Argument(help="CSV or Parquet file.", exists=True, dir_okay=False, show_default=False)]
+DataPlace = Annotated[
+    str,
+    typer.Argument(help="CSV or Parquet file, or its URL.", metavar="DATA", callback=_there, show_default=False),
+]
 MaybeFile = Annotated[
     Path | None, typer.Argument(help="Also score every model on this file.", exists=True, dir_okay=False)
 ]

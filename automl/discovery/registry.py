@@ -143,6 +143,16 @@ class Registry:
             registry.group_of(plugin).add(plugin)
         return registry
 
+    def strangers(self) -> dict[str, set[str]]:
+        """Allowed distributions that are not the engine's own -> top-level modules that their plugins live in."""
+        found: dict[str, set[str]] = {}
+        for group in (self.models, self.tasks, self.encoders):
+            for listed in group.listed.values():
+                top = listed.target.partition(":")[0].partition(".")[0]
+                if top != __name__.partition(".")[0]:
+                    found.setdefault(listed.distribution, set()).add(top)
+        return found
+
     def group_of(self, plugin: type[Any]) -> Group:
         """The group a class belongs to, by its base. Raises PluginError."""
         for group in (self.models, self.tasks, self.encoders):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from automl.contract import OptionError
 from automl.execution.limits import slots_for
@@ -20,6 +20,7 @@ def make_executor(
     address: str | None = None,
     memory: int = 0,
     preload: Sequence[str] = (),
+    plugins: Mapping[str, Collection[str]] | None = None,
 ) -> Executor:
     """The executor of that name. Nothing is started yet.
 
@@ -30,6 +31,7 @@ def make_executor(
         address: of a Ray cluster; for ``"auto"`` and ``"ray"`` only.
         memory: bytes that local workers may hold together; 0 for no cap.
         preload: modules that workers import while they wait for the first job.
+        plugins: distributions that bring plugins -> their top-level modules, for nodes of a cluster that lack them.
 
     Raises:
         OptionError: for an unknown name, or an address where it means nothing.
@@ -50,7 +52,7 @@ def make_executor(
         return LocalExecutor(slots_for(slots), memory, preload=preload)
     from automl.execution.ray import RayExecutor
 
-    return RayExecutor(None if slots is None else slots_for(slots), address, preload=preload)
+    return RayExecutor(None if slots is None else slots_for(slots), address, preload=preload, plugins=plugins)
 
 
 def _ray_runs_here() -> bool:

@@ -96,7 +96,7 @@ def _open(data: Any) -> Frame:
     if isinstance(data, str | Path):
         from automl.intake.files import read_file
 
-        table, findings = read_file(Path(data))
+        table, findings = read_file(data)
         frame = _open_pandas(table)
         return Frame(frame.labels, frame.n_rows, frame.read, frame.container, True, findings)
     if isinstance(data, dict):

@@ -7,14 +7,19 @@ from pathlib import Path
 from typing import Any
 
 from automl.contract import DataError, Finding
+from automl.intake.remote import is_url, local_copy
 
 _TEXT = (".csv", ".tsv", ".txt")
 _PACKED = {".gz": "gzip", ".bz2": "bz2", ".xz": "xz", ".zip": "zip", ".zst": "zstd"}
 _PARQUET = (".parquet", ".pq")
 
 
-def read_file(path: Path) -> tuple[Any, tuple[Finding, ...]]:
-    """A pandas DataFrame of the file, and what was noticed. Raises DataError naming the file and the line."""
+def read_file(path: Path | str) -> tuple[Any, tuple[Finding, ...]]:
+    """A pandas DataFrame of the file or URL, and what was noticed. Raises DataError naming the file and the line."""
+    if isinstance(path, str) and is_url(path):
+        with local_copy(path) as copy:
+            return read_file(copy)
+    path = Path(path)
     if not path.exists():
         raise DataError("file-missing", f"there is no file {str(path)!r}", "", "Check the path.")
     suffixes = [suffix.lower() for suffix in path.suffixes]

@@ -13,8 +13,11 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from automl.execution.luggage import Parcel
 
 _PROGRESS_SECONDS = 0.5
 _WATCH_SECONDS = 0.1
@@ -49,12 +52,21 @@ class RemoteWorker:
     """Runs jobs, one at a time, over data that the node's object store holds."""
 
     def __init__(
-        self, variables: Mapping[str, str], runner: bytes, preload: tuple[str, ...], paths: list[str], board: Any
+        self,
+        variables: Mapping[str, str],
+        runner: bytes,
+        preload: tuple[str, ...],
+        luggage: Collection[Parcel],
+        paths: list[str],
+        board: Any,
     ) -> None:
         os.environ.update(variables)
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGINT, signal.SIG_IGN)
         sys.path += [path for path in paths if path not in sys.path]
+        from automl.execution.luggage import unpack
+
+        unpack(luggage)
         for name in ("numpy", *preload):
             with contextlib.suppress(Exception):
                 importlib.import_module(name)

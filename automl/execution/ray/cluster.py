@@ -5,27 +5,35 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import os
+import socket
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from automl.contract import ExecutionError
 from automl.execution.job import Job
 from automl.execution.limits import available_cpus
+from automl.execution.luggage import pack
+from automl.execution.ray import authentication
 from automl.execution.seats import Seating
 
 _OBJECT_STORE = 1_000_000_000
-_REACH_SECONDS = 30.0
+_REACH_SECONDS = 100.0
+_KNOCK_SECONDS = 5.0
 
 
 class Cluster:
     """The Ray that jobs run on: joined, or started here and then also shut down here."""
 
-    def __init__(self, slots: int | None, address: str | None) -> None:
+    def __init__(
+        self, slots: int | None, address: str | None, plugins: Mapping[str, Collection[str]] | None = None
+    ) -> None:
         self._slots = slots
         self._address = address or os.environ.get("RAY_ADDRESS") or "local"
-        self._started_here = False
+        self._plugins = plugins or {}
+        self._luggage: Any = None
+        self._own = self._started_here = False
         self._keeper: threading.Thread | None = None
         self._there, self._over = threading.Event(), threading.Event()
         self._failure: BaseException | None = None
@@ -33,7 +41,7 @@ class Cluster:
     def begin(self) -> None:
         """Connect in the background, in a thread that stays: Ray's daemons die with the thread that started them."""
         if self._keeper is None:
-            _check_installed()
+            check_installed()
             self._keeper = threading.Thread(target=self._keep, name="automl-ray", daemon=True)
             self._keeper.start()
 
@@ -43,12 +51,22 @@ class Cluster:
         if not self._there.wait(_REACH_SECONDS):
             raise ExecutionError(f"Ray at {self._address!r} did not answer within {_REACH_SECONDS:g} s; is it running?")
         if self._failure is not None:
-            raise ExecutionError(f"Ray at {self._address!r} cannot be used: {self._failure}") from self._failure
+            raise ExecutionError(_why(self._address, self._failure)) from self._failure
         import ray
 
         there = ray.cluster_resources()  # type: ignore[no-untyped-call, unused-ignore]
         slots = self._slots or max(1, int(there.get("CPU", 1)))
         return Seating(slots, tuple(f"GPU {index}" for index in range(int(there.get("GPU", 0)))))
+
+    def luggage(self) -> Any:
+        """Parcels of plugins for workers on other machines, in the object store; nothing for a Ray of our own."""
+        if self._own:
+            return ()
+        if self._luggage is None:
+            import ray
+
+            self._luggage = ray.put(pack(self._plugins))
+        return self._luggage
 
     def check(self, job: Job) -> None:
         """Raises ExecutionError when no single node has the cores and devices."""
@@ -71,6 +89,7 @@ class Cluster:
 
             self._started_here = False
             ray.shutdown()
+            authentication.forget()
         self._over.set()
 
     def _keep(self) -> None:
@@ -84,28 +103,108 @@ class Cluster:
     def _connect(self) -> None:
         import ray
 
-        if not ray.is_initialized():
-            with warnings.catch_warnings(), _variables(_EMBEDDED if self._address == "local" else {}):
-                warnings.simplefilter("ignore", FutureWarning)
-                if self._address == "local":
-                    ray.init("local", num_cpus=self._slots or available_cpus(), **_embedded_options())
-                else:
+        if ray.is_initialized():
+            return
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)
+            if self._address == "local":
+                _start_patiently(self._slots or available_cpus())
+                self._own = True
+            else:
+                _knock(self._address)
+                with authentication.given_token():
+                    _show_token(self._address)
                     ray.init(self._address, log_to_driver=False, configure_logging=False)
-            self._started_here = True
+        self._started_here = True
 
 
-_EMBEDDED = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_enable_metrics_collection": "0"}
+def _start_patiently(cpus: int) -> None:
+    """Start a Ray, at the second attempt on a machine so busy that Ray itself gives up waiting after half a minute."""
+    import ray
+
+    try:
+        _start(cpus)
+    except Exception:
+        ray.shutdown()
+        _start(cpus)
 
 
-def _embedded_options() -> dict[str, Any]:
-    """For a Ray that only this program uses, reachable from this machine only."""
-    return {
-        "include_dashboard": False,
-        "log_to_driver": False,
-        "configure_logging": False,
-        "object_store_memory": _OBJECT_STORE,
-        "_node_ip_address": "127.0.0.1",
-    }
+def _start(cpus: int) -> None:
+    """A Ray that only this program uses: of this machine, reachable from it alone, and with a token of its own."""
+    import ray
+
+    quiet = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_enable_metrics_collection": "0"}
+    with _loopback(), authentication.own_token(), authentication.variables({**quiet, **_chosen(quiet)}):
+        ray.init(
+            "local",
+            num_cpus=cpus,
+            include_dashboard=False,
+            log_to_driver=False,
+            configure_logging=False,
+            object_store_memory=_OBJECT_STORE,
+            _node_ip_address="127.0.0.1",
+        )
+
+
+@contextlib.contextmanager
+def _loopback() -> Iterator[None]:
+    """For the while in which a Ray is started: it listens on 127.0.0.1 alone, as it does by itself on macOS.
+
+    On Linux Ray takes a loopback address for a mistake, puts another one in its place, and listens to everybody.
+    """
+    from ray._private import ray_constants
+
+    before = getattr(ray_constants, "ENABLE_RAY_CLUSTER", None)
+    ray_constants.ENABLE_RAY_CLUSTER = False
+    try:
+        yield
+    finally:
+        ray_constants.ENABLE_RAY_CLUSTER = before
+
+
+def _chosen(names: Iterable[str]) -> dict[str, str | None]:
+    """What the user's environment says of these variables."""
+    return {name: os.environ[name] for name in names if name in os.environ}
+
+
+def _knock(address: str) -> None:
+    """Raises ExecutionError at once when nothing listens there; Ray itself would try for half a minute or more."""
+    scheme, _, place = address.rpartition("://")
+    host, _, port = place.rpartition(":")
+    if not host or not port.isdigit():
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_KNOCK_SECONDS).close()
+    except OSError as error:
+        usual = "10001, the client server of the head" if scheme else "6379, as `ray start --head` says"
+        raise ExecutionError(
+            f"nothing answers at {place} ({error}); does the head run there? Its port is usually {usual}"
+        ) from error
+
+
+def _show_token(address: str) -> None:
+    """Raises what Ray says to a wrong token, or to none; `ray.init` would take 20 s and not tell its caller."""
+    if "://" in address or ":" not in address:
+        return
+    from ray._raylet import GcsClient  # type: ignore[attr-defined, unused-ignore]
+
+    try:
+        GcsClient(address=address)
+    except Exception as error:
+        if authentication.refused(error):
+            raise
+
+
+def _why(address: str, error: BaseException) -> str:
+    """What went wrong on the way to a cluster, and what to do."""
+    if isinstance(error, ExecutionError):
+        return f"Ray at {address!r} cannot be used: {error}"
+    said = " ".join(str(error).split())[:600]
+    if authentication.refused(error):
+        return f"Ray at {address!r} refuses this program: {authentication.HOW}. Ray says: {said}"
+    if "ersion mismatch" in said:
+        said += ". The program and every node need the same Ray and the same Python"
+    return f"Ray at {address!r} cannot be used: {type(error).__name__}: {said}"
 
 
 def _nodes() -> list[dict[str, Any]]:
@@ -114,7 +213,7 @@ def _nodes() -> list[dict[str, Any]]:
     return list(ray.nodes())  # type: ignore[no-untyped-call, unused-ignore]
 
 
-def _check_installed() -> None:
+def check_installed() -> None:
     """Raises ExecutionError when there is no Ray. Does not import it: that takes most of a second."""
     try:
         found = importlib.util.find_spec("ray") is not None
@@ -122,15 +221,3 @@ def _check_installed() -> None:
         found = False
     if not found:
         raise ExecutionError('executor "ray" needs Ray: pip install "cairn-automl[ray]"')
-
-
-@contextlib.contextmanager
-def _variables(wanted: dict[str, str]) -> Iterator[None]:
-    """Set environment variables that are not set, for the while."""
-    fresh = {name: value for name, value in wanted.items() if name not in os.environ}
-    os.environ.update(fresh)
-    try:
-        yield
-    finally:
-        for name in fresh:
-            os.environ.pop(name, None)

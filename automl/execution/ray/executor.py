@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from automl.execution.environment import by_value
 from automl.execution.job import Dataset, Event, Job
@@ -32,6 +32,7 @@ class RayExecutor(PoolExecutor):
         address: of a cluster, as in ``ray.init``; ``"local"`` always starts a Ray of its own.
         preload: modules that workers import while they wait for the first job.
         runner: import path of the function that does a job, or the function.
+        plugins: distributions that bring plugins -> their top-level modules; sent to nodes that lack them.
     """
 
     tick = 0.5
@@ -44,9 +45,10 @@ class RayExecutor(PoolExecutor):
         *,
         preload: Sequence[str] = (),
         runner: str | Runner = UNIT,
+        plugins: Mapping[str, Collection[str]] | None = None,
     ) -> None:
         super().__init__(Seating(slots or available_cpus()))
-        self._cluster = Cluster(slots, address)
+        self._cluster = Cluster(slots, address, plugins)
         self._hello = (by_value(runner), tuple(preload))
         self._share_point: SharePoint | None = None
         self._polled, self._poll = 0.0, None
@@ -87,7 +89,7 @@ class RayExecutor(PoolExecutor):
         self._join().put(dataset)
 
     def _hire(self, seat: Seat) -> Worker:
-        return RayWorker(seat, self._hello, self._join())
+        return RayWorker(seat, (*self._hello, self._cluster.luggage()), self._join())
 
     def _collect(self) -> None:
         workers = [worker for worker in self._workers if isinstance(worker, RayWorker)]

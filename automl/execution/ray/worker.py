@@ -57,7 +57,7 @@ class SharePoint:
 class RayWorker(Worker):
     """An actor. `awaited` are its calls under way; the executor puts those that have ended into `arrived`."""
 
-    def __init__(self, seat: Seat, hello: tuple[bytes, tuple[str, ...]], share_point: SharePoint) -> None:
+    def __init__(self, seat: Seat, hello: tuple[bytes, tuple[str, ...], Any], share_point: SharePoint) -> None:
         import ray
 
         super().__init__(seat)
