@@ -11,6 +11,8 @@ import typer
 from automl.cli import options as opt
 from automl.cli.guard import INTERRUPTED, complain
 from automl.cli.output import emit_json, records, show
+from automl.report.jsonlines import JsonLines
+from automl.search.events import Callback, RunEvent, RunFinished
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,6 +44,7 @@ def fit(
     overwrite: opt.Overwrite = False,
     offline: opt.Offline = False,
     commercial_only: opt.CommercialOnly = False,
+    events: opt.Events = None,
     quiet: opt.Quiet = False,
     verbose: opt.Verbose = False,
     as_json: opt.AsJson = False,
@@ -53,11 +56,13 @@ def fit(
     automl fit train.parquet -t price --metric mae --n-trials 50 --random-state 0
     automl fit visits.csv -t sick --groups patient --models NAME,NAME
     automl fit train.csv -t churned --ray ray://head:10001 --time-limit 600
+    automl fit train.csv -t churned --events run.jsonl
 
     Ctrl-C keeps the best so far: it is saved, and the exit code is 130.
     """
     from automl import AutoML
 
+    heard = Heard()
     model = AutoML(
         task=task,
         metric=metric,
@@ -75,10 +80,11 @@ def fit(
         overwrite=overwrite,
         offline=offline,
         allow_noncommercial=not commercial_only,
+        callbacks=heard.callbacks(events),
         verbose=0 if quiet else 2 if verbose else 1,
     )
     model.fit(data, target, groups=groups, time=time, sample_weight=sample_weight)
-    _finish(model, output, as_json)
+    _finish(model, output, as_json, heard)
 
 
 def resume(
@@ -88,6 +94,7 @@ def resume(
     executor: opt.OtherExecutor = None,
     ray: opt.RayAddress = None,
     n_jobs: opt.Jobs = None,
+    events: opt.Events = None,
     quiet: opt.Quiet = False,
     verbose: opt.Verbose = False,
     as_json: opt.AsJson = False,
@@ -102,19 +109,42 @@ def resume(
     """
     from automl import AutoML
 
-    changes = {"executor": "ray" if ray else executor, "ray_address": ray, "n_jobs": n_jobs}
+    changes: dict[str, Any] = {"executor": "ray" if ray else executor, "ray_address": ray, "n_jobs": n_jobs}
     changes = {name: value for name, value in changes.items() if value is not None}
-    shown = 0 if quiet else 2 if verbose else 1
-    model = AutoML.resume(path, time_limit=time_limit, n_trials=n_trials, verbose=shown, **changes)
-    _finish(model, path, as_json)
+    shown, heard = 0 if quiet else 2 if verbose else 1, Heard()
+    changes |= {"verbose": shown, "callbacks": heard.callbacks(events)}
+    model = AutoML.resume(path, time_limit=time_limit, n_trials=n_trials, **changes)
+    _finish(model, path, as_json, heard)
 
 
-def _finish(model: AutoML, output: Path, as_json: bool) -> None:
+class Heard:
+    """Keeps the last event of a run, for what `--json` tells of it."""
+
+    def __init__(self) -> None:
+        self.finished: RunFinished | None = None
+
+    def __call__(self, event: RunEvent) -> None:
+        if isinstance(event, RunFinished):
+            self.finished = event
+
+    def callbacks(self, events: Path | None) -> list[Callback]:
+        """This, and what writes the events to the user's file. Raises OptionError when that cannot be written."""
+        return [self] if events is None else [self, JsonLines(events)]
+
+    def summary(self) -> dict[str, Any]:
+        """Seconds, trials, and what each machine did, as JSON values."""
+        if self.finished is None:
+            return {}
+        told = asdict(self.finished)
+        return {name: told[name] for name in ("seconds", "trials", "failures", "busy", "nodes")}
+
+
+def _finish(model: AutoML, output: Path, as_json: bool, heard: Heard) -> None:
     """Say what came out. Exits with 130 when the run was interrupted."""
     board = model.leaderboard()
     interrupted = bool(model.interrupted_)
     if as_json:
-        emit_json({**_summary(model, board), "path": str(output), "interrupted": interrupted})
+        emit_json({**_summary(model, board), **heard.summary(), "path": str(output), "interrupted": interrupted})
     else:
         _tell(board, output)
     if interrupted:
