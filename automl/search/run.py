@@ -15,7 +15,7 @@ from automl.contract import ADDITIVE, ArtifactError, Metric, NothingFitted, Prob
 from automl.discovery import PluginRef
 from automl.ensemble import Blend, Recipe, selection_optimism
 from automl.execution.job import Dataset, Job, Outcome
-from automl.execution.protocol import Executor
+from automl.execution.protocol import Executor, NodeUse
 from automl.execution.unit import facts_of
 from automl.search.blender import Blended, Blender, helpful_families
 from automl.search.board import Board
@@ -158,7 +158,7 @@ class Run:
             plan = self._kept_to_limits(plan, self.measure)
         if not self.stopped():
             self._note({"type": "finished"})
-        nodes = getattr(self.executor, "nodes", tuple)()
+        nodes: Sequence[NodeUse] = getattr(self.executor, "nodes", list)()
         self.emit(run_finished(plan.score, self.board, self.clock, self._searched, nodes))
         return plan
 
