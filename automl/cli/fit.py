@@ -12,7 +12,7 @@ from automl.cli import options as opt
 from automl.cli.guard import INTERRUPTED, complain
 from automl.cli.output import emit_json, records, show
 from automl.report.jsonlines import JsonLines
-from automl.search.events import Callback, RunEvent, RunFinished
+from automl.search.events import RunEvent, RunFinished
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,13 +56,11 @@ def fit(
     automl fit train.parquet -t price --metric mae --n-trials 50 --random-state 0
     automl fit visits.csv -t sick --groups patient --models NAME,NAME
     automl fit train.csv -t churned --ray ray://head:10001 --time-limit 600
-    automl fit train.csv -t churned --events run.jsonl
 
     Ctrl-C keeps the best so far: it is saved, and the exit code is 130.
     """
     from automl import AutoML
 
-    heard = Heard()
     model = AutoML(
         task=task,
         metric=metric,
@@ -80,11 +78,10 @@ def fit(
         overwrite=overwrite,
         offline=offline,
         allow_noncommercial=not commercial_only,
-        callbacks=heard.callbacks(events),
-        verbose=0 if quiet else 2 if verbose else 1,
+        **_watched(events, quiet, verbose),
     )
     model.fit(data, target, groups=groups, time=time, sample_weight=sample_weight)
-    _finish(model, output, as_json, heard)
+    _finish(model, output, as_json)
 
 
 def resume(
@@ -111,13 +108,18 @@ def resume(
 
     changes: dict[str, Any] = {"executor": "ray" if ray else executor, "ray_address": ray, "n_jobs": n_jobs}
     changes = {name: value for name, value in changes.items() if value is not None}
-    shown, heard = 0 if quiet else 2 if verbose else 1, Heard()
-    changes |= {"verbose": shown, "callbacks": heard.callbacks(events)}
-    model = AutoML.resume(path, time_limit=time_limit, n_trials=n_trials, **changes)
-    _finish(model, path, as_json, heard)
+    watched = _watched(events, quiet, verbose)
+    model = AutoML.resume(path, time_limit=time_limit, n_trials=n_trials, **changes, **watched)
+    _finish(model, path, as_json)
 
 
-class Heard:
+def _watched(events: Path | None, quiet: bool, verbose: bool) -> dict[str, Any]:
+    """What is told of the run, and to whom. Raises OptionError when the user's file for events cannot be written."""
+    callbacks = [_Last(), *([] if events is None else [JsonLines(events)])]
+    return {"verbose": 0 if quiet else 2 if verbose else 1, "callbacks": callbacks}
+
+
+class _Last:
     """Keeps the last event of a run, for what `--json` tells of it."""
 
     def __init__(self) -> None:
@@ -127,24 +129,13 @@ class Heard:
         if isinstance(event, RunFinished):
             self.finished = event
 
-    def callbacks(self, events: Path | None) -> list[Callback]:
-        """This, and what writes the events to the user's file. Raises OptionError when that cannot be written."""
-        return [self] if events is None else [self, JsonLines(events)]
 
-    def summary(self) -> dict[str, Any]:
-        """Seconds, trials, and what each machine did, as JSON values."""
-        if self.finished is None:
-            return {}
-        told = asdict(self.finished)
-        return {name: told[name] for name in ("seconds", "trials", "failures", "busy", "nodes")}
-
-
-def _finish(model: AutoML, output: Path, as_json: bool, heard: Heard) -> None:
+def _finish(model: AutoML, output: Path, as_json: bool) -> None:
     """Say what came out. Exits with 130 when the run was interrupted."""
     board = model.leaderboard()
     interrupted = bool(model.interrupted_)
     if as_json:
-        emit_json({**_summary(model, board), **heard.summary(), "path": str(output), "interrupted": interrupted})
+        emit_json({**_summary(model, board), **_effort(model), "path": str(output), "interrupted": interrupted})
     else:
         _tell(board, output)
     if interrupted:
@@ -163,6 +154,13 @@ def _summary(model: AutoML, board: pd.DataFrame) -> dict[str, Any]:
         "findings": [asdict(finding) for finding in model.findings_],
         "leaderboard": records(board),
     }
+
+
+def _effort(model: AutoML) -> dict[str, Any]:
+    """Seconds, trials, and what each machine did, as JSON values."""
+    told = [heard.finished for heard in model.callbacks if isinstance(heard, _Last) and heard.finished is not None]
+    names = ("seconds", "trials", "failures", "busy", "nodes")
+    return {name: asdict(finished)[name] for finished in told for name in names}
 
 
 def _tell(board: pd.DataFrame, output: Path) -> None:
