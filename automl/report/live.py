@@ -55,9 +55,9 @@ class LiveDisplay:
 
 
 def drawn(tally: Tally) -> list[str]:
-    """The display's lines: how the run stands with the time as a bar, and what is being fitted once something is."""
+    """The display's lines: how the run stands; then the time as a bar, and what is being fitted, where there is any."""
     spinner = _FRAMES[int(tally.clock() * 8) % len(_FRAMES)]
     gone = tally.share_gone()
-    clock = "" if math.isnan(gone) else f"▕{bar(gone, 1.0, _BAR):<{_BAR}}▏ "
-    work = tally.at_work()
-    return [f"{spinner} {clock}{tally.line()}", *([f"  {work}"] if work else [])]
+    clock = "" if math.isnan(gone) else f"▕{bar(gone, 1.0, _BAR):<{_BAR}}▏"
+    below = " ".join(part for part in (clock, tally.at_work()) if part)
+    return [f"{spinner} {tally.line()}", *([f"  {below}"] if below else [])]

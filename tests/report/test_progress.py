@@ -267,8 +267,8 @@ def test_the_display_shows_the_time_as_a_bar_and_what_runs() -> None:
     events += [trial("line", 0.7, baseline=True), budget(), TrialReported("forest", 0, 120, 0.4)]
     tally = tallied(events, Clock())
     first, second = drawn(tally)
-    assert "▕████████        ▏ search · 30 s left · best 0.7 · best baseline 0.7" in first
-    assert second == "  forest (step 120), line · 2 of 4 slots busy · 3 waiting"
+    assert "search · 30 s left · best 0.7 · best baseline 0.7" in first
+    assert second == "  ▕████████        ▏ forest (step 120), line · 2 of 4 slots busy · 3 waiting"
 
 
 def test_what_ended_runs_no_more_and_many_are_counted() -> None:
