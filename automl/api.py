@@ -24,6 +24,7 @@ from automl.search.run import Run
 from automl.search.settings import Preset
 from automl.session import Session, resources, session
 from automl.store import export
+from automl.studies import to_optuna
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -313,6 +314,18 @@ class AutoML(Parameters, Portable):
     def save(self, path: str | Path, *, overwrite: bool = False) -> None:
         """Write the model to a folder, without pickle. Raises OptionError when something else is there."""
         export(self._ready().manifest.folder, Path(path), overwrite)
+
+    def to_optuna(self, storage: Any, study_name: str | None = None) -> list[str]:
+        """Write the trials as Optuna studies, for optuna-dashboard: one of all, and one of each model with its knobs.
+
+        Args:
+            storage: URL such as ``sqlite:///runs.db``, or an Optuna storage.
+            study_name: of the study of all trials; None for the name of the model's folder.
+
+        Returns the studies' names. After `load` of what `save` wrote, trials have scores but no settings. Raises
+        OptionError when the storage cannot be used, or holds another run under this name.
+        """
+        return to_optuna(self._ready().manifest.folder, self._registry, storage, study_name)
 
     @classmethod
     def load(cls, path: str | Path, *, extra_plugins: Sequence[type[Any]] = ()) -> Self:

@@ -11,6 +11,8 @@ import typer
 from automl.cli import options as opt
 from automl.cli.guard import INTERRUPTED, complain
 from automl.cli.output import emit_json, records, show
+from automl.report.jsonlines import JsonLines
+from automl.search.events import RunEvent, RunFinished
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,6 +44,7 @@ def fit(
     overwrite: opt.Overwrite = False,
     offline: opt.Offline = False,
     commercial_only: opt.CommercialOnly = False,
+    events: opt.Events = None,
     quiet: opt.Quiet = False,
     verbose: opt.Verbose = False,
     as_json: opt.AsJson = False,
@@ -75,7 +78,7 @@ def fit(
         overwrite=overwrite,
         offline=offline,
         allow_noncommercial=not commercial_only,
-        verbose=0 if quiet else 2 if verbose else 1,
+        **_watched(events, quiet, verbose),
     )
     model.fit(data, target, groups=groups, time=time, sample_weight=sample_weight)
     _finish(model, output, as_json)
@@ -88,6 +91,7 @@ def resume(
     executor: opt.OtherExecutor = None,
     ray: opt.RayAddress = None,
     n_jobs: opt.Jobs = None,
+    events: opt.Events = None,
     quiet: opt.Quiet = False,
     verbose: opt.Verbose = False,
     as_json: opt.AsJson = False,
@@ -102,11 +106,28 @@ def resume(
     """
     from automl import AutoML
 
-    changes = {"executor": "ray" if ray else executor, "ray_address": ray, "n_jobs": n_jobs}
+    changes: dict[str, Any] = {"executor": "ray" if ray else executor, "ray_address": ray, "n_jobs": n_jobs}
     changes = {name: value for name, value in changes.items() if value is not None}
-    shown = 0 if quiet else 2 if verbose else 1
-    model = AutoML.resume(path, time_limit=time_limit, n_trials=n_trials, verbose=shown, **changes)
+    watched = _watched(events, quiet, verbose)
+    model = AutoML.resume(path, time_limit=time_limit, n_trials=n_trials, **changes, **watched)
     _finish(model, path, as_json)
+
+
+def _watched(events: Path | None, quiet: bool, verbose: bool) -> dict[str, Any]:
+    """What is told of the run, and to whom. Raises OptionError when the user's file for events cannot be written."""
+    callbacks = [_Last(), *([] if events is None else [JsonLines(events)])]
+    return {"verbose": 0 if quiet else 2 if verbose else 1, "callbacks": callbacks}
+
+
+class _Last:
+    """Keeps the last event of a run, for what `--json` tells of it."""
+
+    def __init__(self) -> None:
+        self.finished: RunFinished | None = None
+
+    def __call__(self, event: RunEvent) -> None:
+        if isinstance(event, RunFinished):
+            self.finished = event
 
 
 def _finish(model: AutoML, output: Path, as_json: bool) -> None:
@@ -114,7 +135,7 @@ def _finish(model: AutoML, output: Path, as_json: bool) -> None:
     board = model.leaderboard()
     interrupted = bool(model.interrupted_)
     if as_json:
-        emit_json({**_summary(model, board), "path": str(output), "interrupted": interrupted})
+        emit_json({**_summary(model, board), **_effort(model), "path": str(output), "interrupted": interrupted})
     else:
         _tell(board, output)
     if interrupted:
@@ -133,6 +154,13 @@ def _summary(model: AutoML, board: pd.DataFrame) -> dict[str, Any]:
         "findings": [asdict(finding) for finding in model.findings_],
         "leaderboard": records(board),
     }
+
+
+def _effort(model: AutoML) -> dict[str, Any]:
+    """Seconds, trials, and what each machine did, as JSON values."""
+    told = [heard.finished for heard in model.callbacks if isinstance(heard, _Last) and heard.finished is not None]
+    names = ("seconds", "trials", "failures", "busy", "nodes")
+    return {name: asdict(finished)[name] for finished in told for name in names}
 
 
 def _tell(board: pd.DataFrame, output: Path) -> None:

@@ -66,6 +66,10 @@ Offline = Annotated[bool, typer.Option("--offline", help="Leave out plugins that
 CommercialOnly = Annotated[
     bool, typer.Option("--commercial-only", help="Leave out plugins whose licence forbids commercial use.")
 ]
+Events = Annotated[
+    Path | None,
+    typer.Option("--events", metavar="FILE", help="Append what happens to this file, a JSON object a line."),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="A line for every trial.")]
 
@@ -82,6 +86,20 @@ MoreTrials = Annotated[
 OtherExecutor = Annotated[
     str | None, typer.Option("--executor", help="auto, inline, local or ray; as it was begun by default.")
 ]
+
+RunOrModel = Annotated[
+    Path,
+    typer.Argument(
+        help="Folder of a run, which may still be going on, or a model.",
+        exists=True,
+        file_okay=False,
+        show_default=False,
+    ),
+]
+Storage = Annotated[
+    str, typer.Option("--storage", metavar="URL", help="Database such as sqlite:///runs.db; made when absent.")
+]
+StudyName = Annotated[str | None, typer.Option("--name", help="Of the study; the folder's name by default.")]
 
 FileOut = Annotated[
     Path | None, typer.Option("--output", "-o", help="CSV or Parquet file to write; CSV on stdout by default.")

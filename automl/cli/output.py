@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-import math
 import sys
 from typing import TYPE_CHECKING, Any
+
+from automl.report.jsonlines import jsonable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -15,21 +16,6 @@ def emit_json(payload: Any) -> None:
     """One JSON document on stdout. NaN and infinities become null, numpy values become Python's."""
     json.dump(jsonable(payload), sys.stdout, indent=2, allow_nan=False, ensure_ascii=False)
     sys.stdout.write("\n")
-
-
-def jsonable(value: Any) -> Any:
-    """The value with JSON types only; what JSON cannot say becomes its text."""
-    if isinstance(value, dict):
-        return {str(key): jsonable(item) for key, item in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
-        return [jsonable(item) for item in value]
-    if hasattr(value, "tolist"):
-        return jsonable(value.tolist())
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if value is None or isinstance(value, str | int | bool):
-        return value
-    return str(value)
 
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ from typing import Any
 from automl.cli import options as opt
 from automl.cli.frames import check_writable, predictions_frame, read_table, write_table
 from automl.cli.output import emit_json, records, show
-from automl.report.text import figure
+from automl.report.text import figure, plain
 
 
 def predict(
@@ -115,3 +115,27 @@ def describe(
         emit_json({"model": told.model, "target": told.target, "parts": records(told.to_frame())})
     else:
         show(str(told))
+
+
+def studies(
+    folder: opt.RunOrModel,
+    storage: opt.Storage,
+    name: opt.StudyName = None,
+    as_json: opt.AsJson = False,
+) -> None:
+    """Write the trials as Optuna studies, for optuna-dashboard; again later, to add what has ended since.
+
+    \b
+    automl studies model/ --storage sqlite:///runs.db
+    optuna-dashboard sqlite:///runs.db
+
+    One study holds all trials, and one of each model its settings. A model that was saved elsewhere kept only scores.
+    """
+    from automl.discovery import Registry
+    from automl.studies import to_optuna
+
+    written = to_optuna(folder, Registry.installed(), storage, name)
+    if as_json:
+        emit_json({"studies": written})
+    else:
+        show("\n".join(plain(one) for one in written))

@@ -17,6 +17,25 @@ class Capacity:
     gpus: float = 0.0
 
 
+@dataclass(frozen=True)
+class NodeUse:
+    """What one machine did for an executor so far.
+
+    Attributes:
+        name: of the machine.
+        slots: jobs that it can run at once.
+        jobs: that ended there, whatever became of them.
+        busy_seconds: wall seconds in which its slots had a job, all slots together.
+        cpu_seconds: of the jobs that gave a result.
+    """
+
+    name: str
+    slots: int
+    jobs: int
+    busy_seconds: float
+    cpu_seconds: float
+
+
 class Executor(Protocol):
     """Runs jobs somewhere. Not thread-safe: one driver thread owns it.
 

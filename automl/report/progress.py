@@ -11,12 +11,25 @@ import time
 from collections.abc import Callable
 from typing import Protocol, Self, TextIO
 
+from automl.report.nodes import node_lines
 from automl.report.tally import Tally
 from automl.report.text import duration, plain
-from automl.search.events import Noticed, PhaseStarted, RunEvent, RunFinished, TrialFinished
+from automl.search.events import (
+    BudgetLeft,
+    Noticed,
+    PhaseStarted,
+    RunEvent,
+    RunFinished,
+    RunStarted,
+    TrialFinished,
+    TrialReported,
+    TrialRetried,
+    TrialStarted,
+)
 
 _LOG = logging.getLogger("automl.progress")
 _MIN_GAP = 1.0  # seconds between two plain lines of one phase
+_SILENCE = 60.0  # seconds after which a log says that the run still goes on, and with what
 
 
 class Display(Protocol):
@@ -24,6 +37,9 @@ class Display(Protocol):
 
     def update(self, phase_changed: bool) -> None:
         """The tally has changed."""
+
+    def beat(self) -> None:
+        """The run goes on, without news."""
 
     def note(self, line: str) -> None:
         """Show a line for good."""
@@ -33,17 +49,26 @@ class Display(Protocol):
 
 
 class PlainLines:
-    """One line when a phase starts, then at most one a second."""
+    """One line when a phase starts, then at most one a second, and at least one a minute."""
 
     def __init__(self, tally: Tally, stream: TextIO) -> None:
         self._tally, self._stream = tally, stream
-        self._next = -math.inf
+        self._next = self._late = -math.inf
 
     def update(self, phase_changed: bool) -> None:
         now = self._tally.clock()
         if phase_changed or now >= self._next:
-            self._next = now + _MIN_GAP
-            self.note(self._tally.line())
+            self._say(now, self._tally.line())
+
+    def beat(self) -> None:
+        now = self._tally.clock()
+        if now >= self._late:
+            parts = [self._tally.line(), self._tally.at_work()]
+            self._say(now, " · ".join(part for part in parts if part))
+
+    def _say(self, now: float, line: str) -> None:
+        self._next, self._late = now + _MIN_GAP, now + _SILENCE
+        self.note(line)
 
     def note(self, line: str) -> None:
         self._stream.write(f"automl: {line}\n")
@@ -107,8 +132,16 @@ class Progress:
             display.note(_finding(event))
         elif isinstance(event, RunFinished):
             display.note(f"done in {duration(event.seconds)} · {self._tally.standing()}")
+            for line in node_lines(event.nodes, event.seconds):
+                display.note(line)
             self.close()
+        elif isinstance(event, RunStarted | TrialStarted | TrialReported):
+            return
+        elif isinstance(event, BudgetLeft):
+            display.beat()
         else:
+            if isinstance(event, TrialRetried) and self._verbose > 1:
+                display.note(f"{plain(event.model, 60)} · fold {event.fold} runs again · {plain(event.reason)}")
             if isinstance(event, TrialFinished) and self._verbose > 1:
                 display.note(_trial(event))
                 for line in event.detail.splitlines():
@@ -120,6 +153,9 @@ class _Nowhere:
     """What a program without stderr gets."""
 
     def update(self, phase_changed: bool) -> None:
+        """Show nothing."""
+
+    def beat(self) -> None:
         """Show nothing."""
 
     def note(self, line: str) -> None:

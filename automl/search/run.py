@@ -16,7 +16,7 @@ from automl.contract import ADDITIVE, ArtifactError, Metric, NothingFitted, Prob
 from automl.discovery import PluginRef
 from automl.ensemble import Blend, Recipe, selection_optimism
 from automl.execution.job import Dataset, Job, Outcome
-from automl.execution.protocol import Executor
+from automl.execution.protocol import Executor, NodeUse
 from automl.execution.unit import facts_of
 from automl.search.answering import AnswerTimes
 from automl.search.blender import Blended, Blender, helpful_families
@@ -34,7 +34,7 @@ from automl.search.deploy import (
     refit_params,
     refitted,
 )
-from automl.search.events import EnsembleImproved, Noticed, PhaseStarted, RunEvent, RunFinished
+from automl.search.events import EnsembleImproved, Noticed, PhaseStarted, RunEvent
 from automl.search.families import Field
 from automl.search.fingerprint import fingerprint
 from automl.search.folding import Folding, training_rows
@@ -45,6 +45,7 @@ from automl.search.rows import board_rows
 from automl.search.scheduler import Scheduler
 from automl.search.scorer import Scorer
 from automl.search.settings import Settings
+from automl.search.telling import run_finished
 from automl.search.trial import Trial
 from automl.store import RunFolder
 
@@ -162,17 +163,8 @@ class Run:
             plan = self._kept_to_limits(plan, self.measure)
         if not self.stopped():
             self._note({"type": "finished"})
-        baseline = self.board.best(baseline=True)
-        self.emit(
-            RunFinished(
-                plan.score,
-                baseline.score if baseline else None,
-                len(self.board.trials),
-                self.board.failures(),
-                self.clock.elapsed(),
-                self.board.useful_seconds() / max(1e-9, self.settings.slots * self._searched),
-            )
-        )
+        nodes: Sequence[NodeUse] = getattr(self.executor, "nodes", list)()
+        self.emit(run_finished(plan.score, self.board, self.clock, self._searched, nodes))
         return plan
 
     def _concluded(self, made: Blended) -> Deployment:

@@ -12,10 +12,11 @@ from automl.execution.job import Event, Job, Outcome
 from automl.execution.protocol import Executor
 from automl.search.board import Board
 from automl.search.clock import Clock
-from automl.search.events import PhaseStarted, RunEvent, TrialFinished
+from automl.search.events import PhaseStarted, RunEvent
 from automl.search.planner import Planner
 from automl.search.scorer import Scorer
 from automl.search.settings import Settings
+from automl.search.telling import Teller
 from automl.search.trial import FoldResult, Trial
 
 _TICK_SECONDS = 0.5
@@ -56,6 +57,7 @@ class Scheduler:
         self.executor, self.planner, self.board, self.scorer = executor, planner, board, scorer
         self.clock, self.settings = clock, settings
         self.keep, self.finished, self.drop, self.emit, self.note = keep, finished, drop, emit, note
+        self.tell = Teller(emit, board, clock)
         self.tick = tick
         self.stopped = stopped
         self._jobs: dict[int, tuple[Trial, int]] = {}
@@ -64,8 +66,10 @@ class Scheduler:
 
     def run(self) -> None:
         """Search until the planner has nothing left, the time is up, or the run is stopped."""
+        self.tell.began(self.scorer, min(self.executor.capacity().slots, self.settings.slots))
         while not self._over():
             self._fill()
+            self.tell.budget(self.executor.capacity, self._jobs.values())
             if not self._jobs:
                 break
             wait = min(_TICK_SECONDS, max(0.0, self.clock.work_left()))
@@ -120,6 +124,7 @@ class Scheduler:
         self._jobs[job.id] = (trial, fold)
         if not trial.submitted:
             self._note_start(trial)
+        self.tell.started(trial)
         trial.submitted.add(fold)
         try:
             self.executor.submit(job)
@@ -143,7 +148,10 @@ class Scheduler:
     # -- what comes back -------------------------------------------------------------------------------------------
 
     def _take(self, event: Event) -> None:
-        if event.kind == "progress" or event.job not in self._jobs:
+        if event.job not in self._jobs:
+            return
+        if event.kind == "progress":
+            self.tell.reported(*self._jobs[event.job], event)
             return
         trial, fold = self._jobs.pop(event.job)
         if trial.state not in ("running", "ok"):
@@ -153,6 +161,7 @@ class Scheduler:
         elif event.kind == "node_lost" and trial.attempts < _LOST_TWICE:
             trial.attempts += 1
             trial.submitted.discard(fold)
+            self.tell.retried(trial, fold, event)
         else:
             self._fail(trial, event)
 
@@ -263,7 +272,6 @@ class Scheduler:
     def _tell(self, trial: Trial) -> None:
         trial.told = True
         score = None if math.isnan(trial.score) else trial.score
-        baseline = trial.baseline
         self.note(
             {
                 "type": "trial",
@@ -276,16 +284,4 @@ class Scheduler:
                 "detail": trial.detail,
             }
         )
-        self.emit(
-            TrialFinished(
-                trial.name,
-                trial.family.label,
-                trial.state,
-                score,
-                baseline,
-                trial.reason,
-                trial.seconds(),
-                self.clock.left(),
-                trial.detail,
-            )
-        )
+        self.tell.ended(trial)

@@ -221,3 +221,22 @@ def test_a_run_is_taken_up_again(folder: Path, tmp_path: Path) -> None:
     more = told("resume", output, "--n-trials", "3")
     assert len(more["leaderboard"]) == len(begun["leaderboard"]) + 1
     assert more["path"] == str(output)
+
+
+def test_events_go_to_a_file_and_trials_to_studies(folder: Path, tmp_path: Path) -> None:
+    database = f"sqlite:///{tmp_path / 'runs.db'}"
+    fitted = told(*fit_arguments(folder, tmp_path / "model"), "--events", tmp_path / "run.jsonl")
+    events = [json.loads(line) for line in (tmp_path / "run.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert events[-1]["event"] == "run_finished"
+    assert {name: events[-1][name] for name in ("seconds", "trials", "failures", "busy", "nodes")} == {
+        name: fitted[name] for name in ("seconds", "trials", "failures", "busy", "nodes")
+    }
+    assert told("studies", tmp_path / "model", "--storage", database, "--name", "churn")["studies"][0] == "churn"
+    assert "churn" in run("studies", tmp_path / "model", "--storage", database, "--name", "churn").stdout
+
+
+def test_events_that_cannot_be_written_are_wrong_usage_before_anything_is_done(folder: Path, tmp_path: Path) -> None:
+    done = run(*fit_arguments(folder, tmp_path / "model"), "--events", tmp_path / "absent" / "run.jsonl")
+    assert done.exit_code == 2
+    assert "there is no folder" in done.stderr
+    assert not (tmp_path / "model").exists()

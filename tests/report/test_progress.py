@@ -12,9 +12,23 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from automl.contract import Finding
+from automl.execution.protocol import NodeUse
 from automl.report import Progress
+from automl.report.live import drawn
 from automl.report.tally import Tally
-from automl.search.events import EnsembleImproved, Noticed, PhaseStarted, RunEvent, RunFinished, TrialFinished
+from automl.search.events import (
+    BudgetLeft,
+    EnsembleImproved,
+    Noticed,
+    PhaseStarted,
+    RunEvent,
+    RunFinished,
+    RunStarted,
+    TrialFinished,
+    TrialReported,
+    TrialRetried,
+    TrialStarted,
+)
 
 HOSTILE = "\x1b[31m[bold]evil\u202e\r\n"
 
@@ -242,3 +256,56 @@ def test_a_baseline_that_just_finished_is_no_loss_until_the_run_ends_so() -> Non
     assert "best 0.9 · best baseline 0.9 · lift 0" in tallied(events, Clock()).standing()
     events.append(RunFinished(0.89, 0.9, 2, 0, 5.0))
     assert "best 0.89 · best baseline 0.9 · lift -0.01" in tallied(events, Clock()).standing()
+
+
+def budget(running: tuple[str, ...] = ("forest", "line"), busy: int = 2, waiting: int = 3) -> BudgetLeft:
+    return BudgetLeft(30.0, 60.0, 4, busy, waiting, running, 5, 0.8, 0.7)
+
+
+def test_the_display_shows_the_time_as_a_bar_and_what_runs() -> None:
+    events: list[RunEvent] = [RunStarted("binary", "auc", 100, 5, 4, 60.0, None), PhaseStarted("search", 45.0)]
+    events += [trial("line", 0.7, baseline=True), budget(), TrialReported("forest", 0, 120, 0.4)]
+    tally = tallied(events, Clock())
+    first, second = drawn(tally)
+    assert "search · 30 s left · best 0.7 · best baseline 0.7" in first
+    assert second == "  ▕████████        ▏ forest (step 120), line · 2 of 4 slots busy · 3 waiting"
+
+
+def test_what_ended_runs_no_more_and_many_are_counted() -> None:
+    tally = tallied([budget(tuple("abcdef"), busy=6)], Clock())
+    assert tally.at_work().startswith("a, b, c, d, 2 more · 6 of 4")
+    for name in "abcdef":
+        tally.take(trial(name))
+    assert tally.at_work() == ""
+    tally.take(TrialStarted("g", "g", False, "search", 1.0))
+    assert tally.at_work().startswith("g")
+
+
+def test_a_run_without_a_clock_has_no_bar() -> None:
+    tally = tallied([RunStarted("binary", "auc", 100, 5, 1, math.inf, 3), PhaseStarted("search", math.inf)], Clock())
+    assert len(drawn(tally)) == 1
+    assert "▕" not in drawn(tally)[0]
+
+
+def test_a_log_hears_once_a_minute_that_a_long_fit_goes_on_and_with_what() -> None:
+    lines = lines_of([PhaseStarted("search", 600.0), *[budget()] * 130], step=1.0)
+    assert len(lines) == 3
+    assert lines[1].endswith("forest, line · 2 of 4 slots busy · 3 waiting")
+
+
+def test_folds_that_run_again_are_counted_and_told_when_asked() -> None:
+    events: list[RunEvent] = [PhaseStarted("search", 60.0), TrialRetried("forest", 2, 1, "node_lost: gone", 50.0)]
+    loud = lines_of(events, verbose=2)
+    assert loud[1] == "automl: forest · fold 2 runs again · node_lost: gone"
+    quiet = lines_of(events)
+    assert quiet[1].endswith("1 run again")
+    assert not any("gone" in line for line in quiet)
+
+
+def test_the_last_lines_tell_what_several_nodes_did() -> None:
+    nodes = (NodeUse("a", 2, 9, 18.0, 17.0), NodeUse("b", 2, 3, 5.0, 4.0))
+    lines = lines_of([RunFinished(0.8, 0.7, 4, 0, 10.0, 0.6, nodes)])
+    assert lines[0].startswith("automl: done in 10 s")
+    assert [line.split()[1] for line in lines[1:]] == ["node", "a", "b"]
+    assert "90%" in lines[2]
+    assert len(lines_of([RunFinished(0.8, 0.7, 4, 0, 10.0, 0.6, nodes[:1])])) == 1
