@@ -8,6 +8,7 @@ its library is called by name, and `Booster.predict` answers wherever that canno
 from __future__ import annotations
 
 import ctypes
+import importlib
 import threading
 import weakref
 from typing import Any
@@ -71,8 +72,7 @@ def single_row(booster: Any, width: int, sums: int) -> SingleRow | None:
 
 
 def _library() -> Any:
-    from lightgbm import basic
-
+    basic: Any = importlib.import_module("lightgbm.basic")
     return basic._LIB
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import os
+import secrets
 import socket
 import threading
 import warnings
@@ -12,6 +13,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from automl.contract import ExecutionError
+from automl.execution.guarding import Guard
 from automl.execution.job import Job
 from automl.execution.limits import available_cpus
 from automl.execution.luggage import pack
@@ -21,6 +23,7 @@ from automl.execution.seats import Seating
 _OBJECT_STORE = 1_000_000_000
 _REACH_SECONDS = 100.0
 _KNOCK_SECONDS = 5.0
+_MARK = "AUTOML_RAY_OF"
 
 
 class Cluster:
@@ -34,6 +37,7 @@ class Cluster:
         self._plugins = plugins or {}
         self._luggage: Any = None
         self._own = self._started_here = False
+        self._guard: Guard | None = None
         self._keeper: threading.Thread | None = None
         self._there, self._over = threading.Event(), threading.Event()
         self._failure: BaseException | None = None
@@ -90,6 +94,9 @@ class Cluster:
             self._started_here = False
             ray.shutdown()
             authentication.forget()
+        if self._guard is not None:
+            self._guard.close()
+            self._guard = None
         self._over.set()
 
     def _keep(self) -> None:
@@ -108,7 +115,9 @@ class Cluster:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)
             if self._address == "local":
-                _start_patiently(self._slots or available_cpus())
+                self._guard, mark = Guard(), f"{_MARK}={secrets.token_hex(16)}"
+                self._guard.watch_marked(mark)
+                _start_patiently(self._slots or available_cpus(), mark)
                 self._own = True
             else:
                 _knock(self._address)
@@ -118,23 +127,27 @@ class Cluster:
         self._started_here = True
 
 
-def _start_patiently(cpus: int) -> None:
+def _start_patiently(cpus: int, mark: str) -> None:
     """Start a Ray, at the second attempt on a machine so busy that Ray itself gives up waiting after half a minute."""
     import ray
 
     try:
-        _start(cpus)
+        _start(cpus, mark)
     except Exception:
         ray.shutdown()
-        _start(cpus)
+        _start(cpus, mark)
 
 
-def _start(cpus: int) -> None:
-    """A Ray that only this program uses: of this machine, reachable from it alone, and with a token of its own."""
+def _start(cpus: int, mark: str) -> None:
+    """A Ray that only this program uses: of this machine, reachable from it alone, and with a token of its own.
+
+    mark: a variable for the environment of all its processes, as ``NAME=value``.
+    """
     import ray
 
+    name, _, value = mark.partition("=")
     quiet = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_enable_metrics_collection": "0"}
-    with _loopback(), authentication.own_token(), authentication.variables({**quiet, **_chosen(quiet)}):
+    with _loopback(), authentication.own_token(), authentication.variables({**quiet, **_chosen(quiet), name: value}):
         ray.init(
             "local",
             num_cpus=cpus,
