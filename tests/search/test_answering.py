@@ -23,8 +23,8 @@ def run() -> Run:
 
     frame = load_iris(as_frame=True).frame
     model = AutoML(n_trials=1, executor="inline", models=["lightgbm"], random_state=0, verbose=0).fit(frame, "target")
-    assert model._run is not None
-    return model._run
+    found: Run = model._run
+    return found
 
 
 def times_of(run: Run, seconds: float = 1e6, folder: Any = None) -> AnswerTimes:
