@@ -91,17 +91,16 @@ class RunFolder:
         """Take over the models of an earlier process, key -> fold -> folder; what belongs to none of them goes away."""
         for key, folds in kept.items():
             self._models[key] = dict(folds)
-        for folder in [folder for folds in kept.values() for folder in folds.values()]:
-            self._entries[folder] = self._entries_below(self.path / folder)
+        known = {folder for folds in kept.values() for folder in folds.values()}
         if (self.path / MANIFEST).is_file():
             manifest = load_manifest(self.path)
             self._referenced = {folder for folds in manifest.models.values() for folder in folds.values()}
-            self._entries |= {f: self._entries_below(self.path / f) for f in self._referenced - set(self._entries)}
         versions = self.path / STATES
         numbers = [int(p.name) for p in versions.iterdir() if p.name.isdigit()] if versions.is_dir() else []
         self._version = max(numbers, default=0)
+        wanted = known | self._referenced
         for place in sorted((self.path / MEMBERS).glob("*/*")):
-            if place.relative_to(self.path).as_posix() not in self._entries:
+            if place.relative_to(self.path).as_posix() not in wanted:
                 files.discard(place)
 
     def write_inputs(self, state: Mapping[str, Any]) -> None:
@@ -181,7 +180,7 @@ class RunFolder:
             raise ArtifactError(f"cannot commit members (key, fold) {missing}: they were never written or were dropped")
         models = {key: {fold: self._models[key][fold] for fold in sorted(wanted[key])} for key in sorted(wanted)}
         folders = [folder for folds in models.values() for folder in folds.values()]
-        entries = {name: entry for folder in folders for name, entry in self._entries[folder].items()}
+        entries = {name: entry for folder in folders for name, entry in self._listed(folder).items()}
         self._version += 1
         place = self.path / STATES / str(self._version)
         data = b""
@@ -234,6 +233,12 @@ class RunFolder:
             write_state(place / _plain(name, "a state's name"), state)
         return {name: f"{STATES}/{place.name}/{name}" for name in states}
 
+    def _listed(self, folder: str) -> dict[str, FileEntry]:
+        """The files of a kept model; of an earlier process's, read when they are first needed."""
+        if folder not in self._entries:
+            self._entries[folder] = self._entries_below(self.path / folder)
+        return self._entries[folder]
+
     def _entries_below(self, place: Path) -> dict[str, FileEntry]:
         return {
             path.relative_to(self.path).as_posix(): FileEntry(files.digest_of(path), path.stat().st_size)
@@ -247,7 +252,7 @@ class RunFolder:
         """
         if self._remove is not None:
             return
-        paths = list(files.below(place)) + [self.path / name for folder in new for name in self._entries[folder]]
+        paths = list(files.below(place)) + [self.path / name for folder in new for name in self._listed(folder)]
         anchors = [place / "_"] + [self.path / folder / "_" for folder in new]
         files.sync(paths + files.folders_of(paths + anchors, self.path))
 

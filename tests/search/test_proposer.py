@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from automl.contract import Choice, Float, Int, SearchSpace
+from automl.search import proposer as door
 from automl.search.proposer import Proposer
 
 SPACE = SearchSpace(
@@ -111,3 +112,41 @@ def test_a_start_point_outside_the_space_is_not_learnt_from_and_harms_nothing(kn
     assert knob.holds(point["a"])
     proposer.learn({"a": outside}, 0.5)
     proposer.tell(token, 0.1)
+
+
+def test_a_study_that_has_grown_gives_way_to_one_of_the_best_and_the_latest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(door, "_BEST", 4)
+    monkeypatch.setattr(door, "_LATEST", 4)
+    monkeypatch.setattr(door, "_GROWN", 16)
+    proposer, sizes, pending = Proposer(SPACE, "regression", 0), [], []
+    for number in range(60):
+        pending.append(proposer.ask())
+        if number >= 3:  # answers come three suggestions late, also across a change of study
+            token, params = pending.pop(0)
+            proposer.tell(token, -abs(params["rate"] - 0.03))
+        sizes.append(len(proposer._study.trials))
+    assert max(sizes) <= 16 + 2 * 3
+    assert proposer._studies > 3
+    best = max(score for _, score in proposer._known)
+    assert any(trial.value == best for trial in proposer._study.trials)
+
+
+def test_the_best_and_the_latest_are_worth_knowing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(door, "_BEST", 2)
+    monkeypatch.setattr(door, "_LATEST", 2)
+    results = [({"n": n}, score) for n, score in enumerate([0.1, 0.9, 0.3, 0.8, 0.2, 0.0])]
+    assert [params["n"] for params, _ in door.worth_knowing(results)] == [1, 3, 4, 5]
+    assert door.worth_knowing(results[:4]) == results[:4]
+
+
+@pytest.mark.parametrize("knob", [Int(1, 1), Int(1, 1000, log=True), Int(0, 7, step=3), Int(-4, 4)], ids=repr)
+def test_whole_numbers_reach_both_ends_and_never_leave_them(knob: Any) -> None:
+    proposer = Proposer(SearchSpace({"n": knob}, {"n": knob.low}), "regression", 0)
+    ends = proposer._plain("n", -1e9), proposer._plain("n", 1e9)
+    top = knob.low + (knob.high - knob.low) // (knob.step or 1) * (knob.step or 1)
+    assert ends == (knob.low, top)
+    for _ in range(30):
+        token, point = proposer.ask()
+        assert knob.holds(point["n"])
+        assert type(point["n"]) is int
+        proposer.tell(token, float(point["n"]))
