@@ -25,8 +25,9 @@ class Token:
 class Proposer:
     """Suggests settings of one family. Not started until the first `ask`; earlier results are told to it then.
 
-    A study that has grown to 512 results gives way to one of the best 128 and the latest 128, so that a suggestion takes
-    no longer after 10,000 trials than after 500. Whole numbers are suggested as numbers and rounded: a third of the time.
+    A study that has grown to 512 results gives way to one of the best 128 and the latest 128, so that a suggestion
+    takes no longer after 10,000 trials than after 500. Whole numbers are suggested as numbers and rounded, which takes
+    a third of the time.
 
     Args:
         space: what may be suggested.
