@@ -15,7 +15,7 @@ import numpy as np
 from automl.contract import ADDITIVE, ArtifactError, Metric, NothingFitted, Problem, Table, TaskPlugin
 from automl.discovery import PluginRef
 from automl.ensemble import Blend, Recipe, selection_optimism
-from automl.execution.job import Dataset, Job, Outcome
+from automl.execution.job import Dataset, Outcome
 from automl.execution.protocol import Executor, NodeUse
 from automl.execution.unit import facts_of
 from automl.search.answering import AnswerTimes
@@ -30,10 +30,8 @@ from automl.search.deploy import (
     deployment,
     member_of,
     problem_state,
-    refit_key,
-    refit_params,
-    refitted,
 )
+from automl.search.diary import Diary
 from automl.search.events import EnsembleImproved, Noticed, PhaseStarted, RunEvent
 from automl.search.families import Field
 from automl.search.fingerprint import fingerprint
@@ -41,6 +39,7 @@ from automl.search.folding import Folding, training_rows
 from automl.search.history import History
 from automl.search.planner import Planner
 from automl.search.refine import Refined, refined
+from automl.search.refitting import Refitting
 from automl.search.rows import board_rows
 from automl.search.scheduler import Scheduler
 from automl.search.scorer import Scorer
@@ -89,6 +88,7 @@ class Run:
         honest, columns = len(table) * problem.n_outputs, len(table.columns)
         times = AnswerTimes(task, problem, table, folder.model_folder, settings.seconds)
         beside = _BESIDE_BYTES + _HONEST_BYTES * honest + _COLUMN_BYTES * columns
+        self.diary = Diary(folder, clock.elapsed, emit)
         self.budget = Budget(settings, beside, times)
         clock.folds = folding.judged
         self.metric: Metric = task.metric(problem, wanted)
@@ -133,8 +133,8 @@ class Run:
             tick=self._tick,
             drop=lambda trial: self.folder.drop_model(trial.candidate.key),
             emit=self.emit,
-            note=self._note,
-            stopped=self.stopped,
+            note=self.diary.note,
+            stopped=lambda: self.stopped() or self.diary.ended,
         ).run()
         self._searched = self.clock.elapsed() - started
 
@@ -143,26 +143,26 @@ class Run:
         if self.history is None:
             record = {"type": "run", "task": self.task.name, "metric": self.metric.name, "seed": self.settings.seed}
             record |= {"n_trials": self.settings.n_trials, "folds": self.folding.judged}
-            self._note({**record, "repeats": self.folding.repeats, "data": fingerprint(self.table)})
+            self.diary.note({**record, "repeats": self.folding.repeats, "data": fingerprint(self.table)})
             return
         trials = self.history.restore(self.field, self.board, self.scorer, self.task.container, self.folder)
         self.planner.take_over(trials)
-        self._note({"type": "resumed", "trials": len(trials)})
-
-    def _note(self, record: dict[str, Any]) -> None:
-        """Into the journal, with the seconds that the run has taken."""
-        self.folder.journal.append({**record, "at": round(self.clock.elapsed(), 3)})
+        self.diary.note({"type": "resumed", "trials": len(trials)})
 
     def finish(self) -> Deployment:
-        """The last blend, refit where fold models are not averaged, and the last commit. Raises NothingFitted."""
+        """The last blend, refit where fold models are not averaged, and the last commit; gives what is committed.
+
+        Raises NothingFitted, and ArtifactError when the disk took no commit at all.
+        """
         if not self.board.ok():
-            raise NothingFitted(self._why_nothing())
+            raise self.diary.why or NothingFitted(self._why_nothing())
         self.emit(PhaseStarted("ensemble", self.clock.left()))
         plan = self._concluded(self.blender.last())
         if self.budget.asked and self.measure is not None:
             plan = self._kept_to_limits(plan, self.measure)
+        plan = self.plan or plan  # an earlier one when the disk did not take the last
         if not self.stopped():
-            self._note({"type": "finished"})
+            self.diary.note({"type": "finished"})
         nodes: Sequence[NodeUse] = getattr(self.executor, "nodes", list)()
         self.emit(run_finished(plan.score, self.board, self.clock, self._searched, nodes))
         return plan
@@ -174,7 +174,7 @@ class Run:
         plan = replace(self._planned(made.blend, made.pool, made.folds), score=learnt.score)
         if not self._averaged():
             self.clock.refitting = self.clock.blending = 0.0  # what they were kept for is over
-            plan = self.refit(plan)
+            plan = self._refit(plan)
         self.honest = self._honest(made.blend, learnt.optimism)
         self._commit(plan, honest=True)
         return plan
@@ -190,39 +190,10 @@ class Run:
             warnings.warn(f"{finding.what}; {finding.done}", stacklevel=2)
         return plan
 
-    def refit(self, plan: Deployment) -> Deployment:
-        """The plan with the ensemble's members fitted on all rows; those that fail or run out of time stay as is."""
-        trials = {trial.name: trial for trial in self.board.ok()}
-        waiting = {}
-        for number, name in enumerate(plan.chosen):
-            trial = trials[name]
-            soft = max(0.1, self.clock.work_left()) if self.settings.clocked else math.inf
-            family, params = trial.family, refit_params(trial)
-            candidate = replace(trial.candidate, params=params)
-            references = family.references(candidate.encoders)
-            job = Job(
-                -1 - number,
-                candidate,
-                -1,
-                family.reference,
-                references,
-                family.resources,
-                soft,
-                soft,
-                self.settings.memory,
-            )
-            self.executor.submit(job)
-            waiting[job.id] = trial
-        done = []
-        while waiting and self.clock.work_left() > 0 and not self.stopped():
-            for event in self.executor.wait(min(0.5, max(0.0, self.clock.work_left()))):
-                if event.kind == "progress" or event.job not in waiting:
-                    continue
-                trial = waiting.pop(event.job)
-                if event.outcome is not None:
-                    self.folder.write_model(refit_key(trial.candidate.key), -1, event.outcome.files)
-                    done.append(trial.name)
-        return refitted(plan, done)
+    def _refit(self, plan: Deployment) -> Deployment:
+        """The plan with members that are fitted on all rows."""
+        again = Refitting(self.executor, self.clock, self.settings, self.folder, self.diary, self.stopped)
+        return again.of(plan, {trial.name: trial for trial in self.board.ok()})
 
     def refit_all(self, executor: Executor, settings: Settings, stopped: Callable[[], bool]) -> None:
         """After the search: fit the ensemble's members on all rows and commit them."""
@@ -232,7 +203,7 @@ class Run:
         self.settings = replace(settings, deadline=math.inf, seconds=math.inf)
         self.clock = Clock(self.settings)
         executor.open(self.dataset)
-        self._commit(self.refit(self.plan), honest=True)
+        self._commit(self._refit(self.plan), honest=True)
 
     def rows(self, plan: Deployment | None = None) -> list[dict[str, Any]]:
         """The leaderboard's rows."""
@@ -242,11 +213,16 @@ class Run:
 
     def _keep(self, trial: Trial, fold: int, outcome: Outcome) -> dict[str, Any]:
         """Put away the model, if it may answer, and the predictions, if the run may be resumed; where they are."""
-        if fold < self._kept() and not trial.scout:
-            self.folder.write_model(trial.candidate.key, fold, outcome.files)
         place = None
-        if self.folder.results is not None and outcome.predictions is not None:
-            place = self.folder.results.append(outcome.predictions.state())
+        try:
+            if fold < self._kept() and not trial.scout:
+                self.folder.write_model(trial.candidate.key, fold, outcome.files)
+            if self.folder.results is not None and outcome.predictions is not None:
+                place = self.folder.results.append(outcome.predictions.state())
+        except ArtifactError as error:
+            if isinstance(error.__cause__, OSError):
+                self.diary.end(error)
+            raise
         return {"folder": self.folder.place_of(trial.candidate.key, fold), "place": place}
 
     def _kept(self) -> int:
@@ -349,7 +325,13 @@ class Run:
                 return
             except ArtifactError:  # a truth of the task's own that cannot be written: commit without it
                 pass
-        self.folder.commit(content, states, keys)
+        try:
+            self.folder.commit(content, states, keys)
+        except ArtifactError as error:
+            if self.plan is None:
+                raise
+            self.diary.end(error)
+            return
         self.plan = plan
         if self.settings.clocked:
             self.clock.committing = max(self.clock.committing, time.monotonic() - started)
