@@ -105,6 +105,5 @@ def test_every_run_ends_with_a_model_or_a_clear_error_and_is_resumed(whole: tupl
                 continue
             columns = ["model", "score", "state"]
             assert again.leaderboard()[columns].equals(expected.leaderboard()[columns])
-    print(f"{len(outcomes)} of {writes} writes tried, {sum(outcomes)} runs ended with a model")
     assert any(outcomes)
     assert not all(outcomes)
