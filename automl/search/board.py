@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import insort
 from collections import Counter
 
 import numpy as np
@@ -17,12 +18,20 @@ _FORGIVEN_STARTS = 2
 
 
 class Board:
-    """The book of trials. Everything in it is decided by scores and declared costs unless the run is clocked."""
+    """The book of trials. Everything in it is decided by scores and declared costs unless the run is clocked.
+
+    A trial that has ended stays ended: those that run, are complete or are of a family are kept in lists of their own,
+    since they are asked for with every event of a run that may have thousands of trials.
+    """
 
     def __init__(self, n_folds: int, facts: Facts, settings: Settings) -> None:
         self.n_folds, self.facts, self.settings = n_folds, facts, settings
         self.trials: list[Trial] = []
         self._keys: set[str] = set()
+        self._listed = 0
+        self._open: list[Trial] = []
+        self._ok: list[Trial] = []
+        self._of: dict[str, list[Trial]] = {}
         self._counts: Counter[tuple[str, float]] = Counter()
 
     def add(self, family: Family, candidate: Candidate, phase: str, asked: object = None) -> Trial | None:
@@ -41,11 +50,27 @@ class Board:
 
     def running(self) -> list[Trial]:
         """Trials that are neither done nor given up, oldest first."""
-        return [trial for trial in self.trials if trial.running]
+        self._settle()
+        return list(self._open)
 
     def ok(self) -> list[Trial]:
-        """Trials with a score on every fold."""
-        return [trial for trial in self.trials if trial.state == "ok" and not math.isnan(trial.score)]
+        """Trials with a score on every fold, oldest first."""
+        self._settle()
+        return list(self._ok)
+
+    def _settle(self) -> None:
+        """List what is new, and what has ended since the last time."""
+        for trial in self.trials[self._listed :]:
+            self._open.append(trial)
+            if not trial.scout:
+                self._of.setdefault(trial.family.name, []).append(trial)
+        self._listed = len(self.trials)
+        ended = [trial for trial in self._open if not trial.running]
+        if ended:
+            self._open = [trial for trial in self._open if trial.running]
+        for trial in ended:
+            if trial.state == "ok" and not math.isnan(trial.score):
+                insort(self._ok, trial, key=lambda one: one.number)
 
     def best(self, baseline: bool | None = None) -> Trial | None:
         """The best complete trial; of baselines or of the others only, when asked."""
@@ -54,7 +79,8 @@ class Board:
 
     def of(self, family: Family) -> list[Trial]:
         """A family's trials without its scouts, oldest first."""
-        return [trial for trial in self.trials if trial.family.name == family.name and not trial.scout]
+        self._settle()
+        return list(self._of.get(family.name, ()))
 
     def hopeless(self, trial: Trial) -> str:
         """Why a trial is not worth its next fold, or "": the forgiving rule.
