@@ -15,6 +15,7 @@ import numpy as np
 from automl.contract import ADDITIVE, ArtifactError, Metric, NothingFitted, Problem, Table, TaskPlugin
 from automl.discovery import PluginRef
 from automl.ensemble import Blend, Recipe, selection_optimism
+from automl.execution.inline import InlineExecutor
 from automl.execution.job import Dataset, Outcome
 from automl.execution.protocol import Executor, NodeUse
 from automl.execution.unit import facts_of
@@ -135,6 +136,7 @@ class Run:
             emit=self.emit,
             note=self.diary.note,
             stopped=lambda: self.stopped() or self.diary.ended,
+            here=self._here if self.settings.clocked and self.executor.isolates else None,
         ).run()
         self._searched = self.clock.elapsed() - started
 
@@ -148,6 +150,12 @@ class Run:
         trials = self.history.restore(self.field, self.board, self.scorer, self.task.container, self.folder)
         self.planner.take_over(trials)
         self.diary.note({"type": "resumed", "trials": len(trials)})
+
+    def _here(self) -> Executor:
+        """Jobs in this process."""
+        inline = InlineExecutor()
+        inline.open(self.dataset)
+        return inline
 
     def finish(self) -> Deployment:
         """The last blend, refit where fold models are not averaged, and the last commit; gives what is committed.
