@@ -116,6 +116,10 @@ class Guard:
         """This group has ended."""
         self._tell(f"-{group}\n")
 
+    def mark(self, mark: str) -> None:
+        """Processes with this ``NAME=value`` in their environment are to die with the driver."""
+        self._tell(f"={mark}\n")
+
     def close(self) -> None:
         """End it."""
         self._process.kill()

@@ -15,13 +15,14 @@ class Proposer:
     Args:
         space: what may be suggested.
         task: name of the task, for its default point.
-        seed: the same seed and the same order of calls give the same suggestions.
+        seed: the same seed, results in the same order, and turn give the same suggestion, in whatever process.
     """
 
     def __init__(self, space: SearchSpace, task: str, seed: int) -> None:
         self.space, self.task, self.seed = space, task, seed
         self._known: list[tuple[Params, float]] = []
         self._study: Any = None
+        self._turn = 0
         self._distributions: dict[str, Any] = {}
 
     @property
@@ -36,36 +37,40 @@ class Proposer:
         else:
             self._add(params, score)
 
-    def ask(self) -> tuple[Any, Params]:
-        """A token for `tell`, and a point of the space."""
+    def ask(self, turn: int | None = None) -> tuple[Any, Params]:
+        """A token for `tell`, and a point of the space.
+
+        turn: which one to draw of those that the results allow; None takes the next.
+        """
         if self._study is None:
             self._start()
+        self._turn = self._turn + 1 if turn is None else turn
         with _quiet():
+            self._study.sampler = _sampler(self.seed, self._turn)
             trial = self._study.ask(self._distributions)
         chosen = {name: self._plain(name, value) for name, value in trial.params.items()}
         point, usual = self.space.point(self.task, chosen), self.space.point(self.task)
         for name in self.space.knobs:
             if not self.space.active(name, point):
                 point[name] = usual[name]
-        return trial, point
+        return (trial, point), point
 
     def tell(self, token: Any, score: float | None) -> None:
         """The score of an asked point, higher is better; None when it failed."""
         import optuna
 
+        trial, point = token
         with _quiet():
-            if score is None or score != score:
-                self._study.tell(token, state=optuna.trial.TrialState.FAIL)
-            else:
-                self._study.tell(token, score)
+            self._study.tell(trial, state=optuna.trial.TrialState.FAIL)
+        if score is not None:  # among the results in the order in which they came, as a later process reads them
+            self._add(point, score)
 
     def _start(self) -> None:
         import optuna
 
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         with _quiet():
-            sampler = optuna.samplers.TPESampler(seed=self.seed, n_startup_trials=5, multivariate=True)
-            self._study = optuna.create_study(direction="maximize", sampler=sampler)
+            self._study = optuna.create_study(direction="maximize", sampler=_sampler(self.seed, 0))
         self._distributions = {name: _distribution(knob) for name, knob in self.space.knobs.items()}
         for params, score in self._known:
             self._add(params, score)
@@ -90,6 +95,13 @@ class Proposer:
     def _plain(self, name: str, value: Any) -> Any:
         knob = self.space.knobs[name]
         return knob.options[value] if isinstance(knob, Choice) else value
+
+
+def _sampler(seed: int, turn: int) -> Any:
+    """One whose draws depend on nothing that another process could not know."""
+    import optuna
+
+    return optuna.samplers.TPESampler(seed=(1_000_003 * turn + seed) % 2**32, n_startup_trials=5, multivariate=True)
 
 
 class _quiet(warnings.catch_warnings):

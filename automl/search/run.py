@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from automl.contract import ADDITIVE, ArtifactError, Metric, NothingFitted, Problem, Table, TaskPlugin
+from automl.contract import ADDITIVE, ArtifactError, Finding, Metric, NothingFitted, Problem, Table, TaskPlugin
 from automl.discovery import PluginRef
 from automl.ensemble import Blend, Recipe, selection_optimism
 from automl.execution.job import Dataset, Job, Outcome
@@ -36,9 +36,9 @@ from automl.search.deploy import (
 )
 from automl.search.events import EnsembleImproved, Noticed, PhaseStarted, RunEvent
 from automl.search.families import Field
-from automl.search.fingerprint import fingerprint
 from automl.search.folding import Folding, training_rows
-from automl.search.history import History
+from automl.search.history import History, committed_plan, first_record
+from automl.search.keeper import Keeper
 from automl.search.planner import Planner
 from automl.search.refine import Refined, refined
 from automl.search.rows import board_rows
@@ -85,7 +85,9 @@ class Run:
         self.task, self.problem, self.table, self.schema, self.wanted = task, problem, table, schema, wanted
         self.field, self.folding, self.settings = field, folding, settings
         self.executor, self.folder, self.clock = executor, folder, clock
-        self.emit, self.stopped, self.measure, self.history = emit, stopped, measure, history
+        self.emit, self.measure, self.history = emit, measure, history
+        self.keeper = Keeper(folder, clock, emit)
+        self._asked = stopped
         honest, columns = len(table) * problem.n_outputs, len(table.columns)
         times = AnswerTimes(task, problem, table, folder.model_folder, settings.seconds)
         beside = _BESIDE_BYTES + _HONEST_BYTES * honest + _COLUMN_BYTES * columns
@@ -113,6 +115,10 @@ class Run:
             beside=settings.clocked and executor.isolates,
         )
 
+    def stopped(self) -> bool:
+        """Shall the run end early: was it asked to, or does the disk take no more?"""
+        return self._asked() or self.keeper.trouble is not None
+
     def search(self) -> None:
         """Run trials until time, trials or ideas are used up; every improvement is committed."""
         self.executor.open(self.dataset)
@@ -133,25 +139,24 @@ class Run:
             tick=self._tick,
             drop=lambda trial: self.folder.drop_model(trial.candidate.key),
             emit=self.emit,
-            note=self._note,
+            note=self.keeper.note,
             stopped=self.stopped,
         ).run()
         self._searched = self.clock.elapsed() - started
 
     def _begin(self) -> None:
         """The first line of the journal, or the trials of the processes before."""
+        if self.history is None or self.history.run is None:
+            self.keeper.note(first_record(self.task.name, self.metric.name, self.settings, self.folding, self.table))
         if self.history is None:
-            record = {"type": "run", "task": self.task.name, "metric": self.metric.name, "seed": self.settings.seed}
-            record |= {"n_trials": self.settings.n_trials, "folds": self.folding.judged}
-            self._note({**record, "repeats": self.folding.repeats, "data": fingerprint(self.table)})
             return
-        trials = self.history.restore(self.field, self.board, self.scorer, self.task.container, self.folder)
-        self.planner.take_over(trials)
-        self._note({"type": "resumed", "trials": len(trials)})
-
-    def _note(self, record: dict[str, Any]) -> None:
-        """Into the journal, with the seconds that the run has taken."""
-        self.folder.journal.append({**record, "at": round(self.clock.elapsed(), 3)})
+        self.history.check(self.metric.name)
+        begun, ended = self.history.restore(self.field, self.board, self.scorer, self.task.container, self.folder)
+        self.planner.take_over(begun, ended)
+        self.plan = committed_plan(self.folder)
+        self.keeper.note({"type": "resumed", "trials": len(begun)})
+        for finding in self.history.findings:
+            self.emit(Noticed(finding))
 
     def finish(self) -> Deployment:
         """The last blend, refit where fold models are not averaged, and the last commit. Raises NothingFitted."""
@@ -161,8 +166,10 @@ class Run:
         plan = self._concluded(self.blender.last())
         if self.budget.asked and self.measure is not None:
             plan = self._kept_to_limits(plan, self.measure)
-        if not self.stopped():
-            self._note({"type": "finished"})
+        if self.keeper.trouble is not None:
+            plan = self._rescued(self.keeper.trouble)
+        elif not self.stopped():
+            self.keeper.note({"type": "finished"})
         nodes: Sequence[NodeUse] = getattr(self.executor, "nodes", list)()
         self.emit(run_finished(plan.score, self.board, self.clock, self._searched, nodes))
         return plan
@@ -178,6 +185,13 @@ class Run:
         self.honest = self._honest(made.blend, learnt.optimism)
         self._commit(plan, honest=True)
         return plan
+
+    def _rescued(self, trouble: Finding) -> Deployment:
+        """What the disk has. Raises ArtifactError when that is nothing."""
+        if self.plan is None:
+            raise ArtifactError(f"{trouble.what}; no model was committed before: free some space and fit again")
+        self.problem = replace(self.problem, findings=(*self.problem.findings, trouble))
+        return self.plan
 
     def _kept_to_limits(self, plan: Deployment, measure: Callable[[], Footprint]) -> Deployment:
         """With fewer members where the committed model was measured to go beyond the user's limits."""
@@ -219,8 +233,7 @@ class Run:
                 if event.kind == "progress" or event.job not in waiting:
                     continue
                 trial = waiting.pop(event.job)
-                if event.outcome is not None:
-                    self.folder.write_model(refit_key(trial.candidate.key), -1, event.outcome.files)
+                if event.outcome and self.keeper.put(refit_key(trial.candidate.key), event.outcome.files):
                     done.append(trial.name)
         return refitted(plan, done)
 
@@ -228,7 +241,7 @@ class Run:
         """After the search: fit the ensemble's members on all rows and commit them."""
         if self.plan is None:
             raise NothingFitted(self._why_nothing())
-        self.executor, self.stopped = executor, stopped
+        self.executor, self._asked = executor, stopped
         self.settings = replace(settings, deadline=math.inf, seconds=math.inf)
         self.clock = Clock(self.settings)
         executor.open(self.dataset)
@@ -240,14 +253,9 @@ class Run:
 
     # -- while trials come in --------------------------------------------------------------------------------------
 
-    def _keep(self, trial: Trial, fold: int, outcome: Outcome) -> dict[str, Any]:
-        """Put away the model, if it may answer, and the predictions, if the run may be resumed; where they are."""
-        if fold < self._kept() and not trial.scout:
-            self.folder.write_model(trial.candidate.key, fold, outcome.files)
-        place = None
-        if self.folder.results is not None and outcome.predictions is not None:
-            place = self.folder.results.append(outcome.predictions.state())
-        return {"folder": self.folder.place_of(trial.candidate.key, fold), "place": place}
+    def _keep(self, trial: Trial, fold: int, outcome: Outcome) -> dict[str, Any] | None:
+        """Put away what a fold gave; its model only if that may answer."""
+        return self.keeper.keep(trial, fold, outcome, fold < self._kept() and not trial.scout)
 
     def _kept(self) -> int:
         """How many of the first folds keep their models: the deployed, or one where they are not averaged."""
@@ -344,13 +352,13 @@ class Run:
         keys = {member.key: member.folds for member in plan.members}
         if honest and self.honest is not None:
             try:
-                self.folder.commit(content, {**states, "honest": self.honest.state()}, keys)
-                self.plan = plan
+                if self.keeper.commit(content, {**states, "honest": self.honest.state()}, keys):
+                    self.plan = plan
                 return
             except ArtifactError:  # a truth of the task's own that cannot be written: commit without it
                 pass
-        self.folder.commit(content, states, keys)
-        self.plan = plan
+        if self.keeper.commit(content, states, keys):
+            self.plan = plan
         if self.settings.clocked:
             self.clock.committing = max(self.clock.committing, time.monotonic() - started)
 

@@ -7,6 +7,7 @@ import importlib.util
 import os
 import socket
 import threading
+import uuid
 import warnings
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
@@ -14,10 +15,12 @@ from typing import Any
 from automl.contract import ExecutionError
 from automl.execution.job import Job
 from automl.execution.limits import available_cpus
+from automl.execution.local import Guard
 from automl.execution.luggage import pack
 from automl.execution.ray import authentication
 from automl.execution.seats import Seating
 
+_MARK = "AUTOML_RAY"
 _OBJECT_STORE = 1_000_000_000
 _REACH_SECONDS = 100.0
 _KNOCK_SECONDS = 5.0
@@ -37,6 +40,7 @@ class Cluster:
         self._keeper: threading.Thread | None = None
         self._there, self._over = threading.Event(), threading.Event()
         self._failure: BaseException | None = None
+        self._guard: Guard | None = None
 
     def begin(self) -> None:
         """Connect in the background, in a thread that stays: Ray's daemons die with the thread that started them."""
@@ -90,6 +94,8 @@ class Cluster:
             self._started_here = False
             ray.shutdown()
             authentication.forget()
+        if self._guard is not None:
+            self._guard.close()
         self._over.set()
 
     def _keep(self) -> None:
@@ -108,7 +114,11 @@ class Cluster:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)
             if self._address == "local":
-                _start_patiently(self._slots or available_cpus())
+                self._guard = Guard()
+                mark = uuid.uuid4().hex
+                self._guard.mark(f"{_MARK}={mark}")
+                with authentication.variables({_MARK: mark}):
+                    _start_patiently(self._slots or available_cpus())
                 self._own = True
             else:
                 _knock(self._address)
