@@ -18,7 +18,6 @@ import signal
 import sys
 import time
 
-
 _PATIENCE_SECONDS = 20.0
 _CALM_ROUNDS = 5
 
