@@ -142,14 +142,21 @@ class History:
                 self.run = record
             elif kind == "start":
                 self.starts[trial] = record
-            elif kind == "fold" and _whole(record, folder):
+            elif kind == "fold":
                 self.folds.setdefault(trial, {})[record["fold"]] = record
             elif kind == "closed":
                 self.closed.add(trial)
             elif kind == "trial":
                 self.ends.pop(trial, None)
                 self.ends[trial] = record
+        for number, folds in self.folds.items():
+            kept = self._models_wanted(number)
+            self.folds[number] = {f: record for f, record in folds.items() if _whole(record, folder, kept)}
         return self
+
+    def _models_wanted(self, number: int) -> bool:
+        """Models of trials that were given up are not kept."""
+        return bool(self.ends.get(number, {}).get("state", "ok") == "ok")
 
     @property
     def findings(self) -> list[Finding]:
@@ -195,7 +202,7 @@ class History:
         """Key -> fold -> folder of the models that are still wanted."""
         kept: dict[str, dict[int, str]] = {}
         for number, folds in self.folds.items():
-            if self.ends.get(number, {}).get("state", "ok") != "ok":
+            if not self._models_wanted(number):
                 continue
             found = {fold: record["folder"] for fold, record in folds.items() if record["folder"]}
             if found:
@@ -267,10 +274,11 @@ def _read(folder: RunFolder, place: Sequence[int], container: type[Predictions])
     return container.from_state(folder.results.read(place))
 
 
-def _whole(record: Record, folder: RunFolder) -> bool:
+def _whole(record: Record, folder: RunFolder, model: bool) -> bool:
+    """Are its predictions there, and its model, if that is wanted?"""
     if not record.get("place") or folder.results is None or not folder.results.whole(record["place"]):
         return False
-    return not record["folder"] or folder.holds(record["folder"], record["size"])
+    return not model or not record["folder"] or folder.holds(record["folder"], record["size"])
 
 
 def first_record(task: str, metric: str, settings: Settings, folding: Folding, table: Table) -> dict[str, Any]:

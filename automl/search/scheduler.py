@@ -63,6 +63,7 @@ class Scheduler:
         self._jobs: dict[int, tuple[Trial, int]] = {}
         self._count = 0
         self._phase = ""
+        self._noted = {trial.number for trial in board.trials}
 
     def run(self) -> None:
         """Search until the planner has nothing left, the time is up, or the run is stopped."""
@@ -131,7 +132,8 @@ class Scheduler:
         )
         self._count += 1
         self._jobs[job.id] = (trial, fold)
-        if not trial.submitted:
+        if trial.number not in self._noted:
+            self._noted.add(trial.number)
             self._note_start(trial)
         self.tell.started(trial)
         trial.submitted.add(fold)

@@ -1,9 +1,9 @@
 """A driver killed at random and resumed, many times: every acknowledged fold counts once, and no process is left.
 
-Each round fits in a process of its own, kills it with SIGKILL at a seeded moment (in every fifth round at any moment from
-its start, else after the first fold was acknowledged), waits for its workers to be gone, kills a resumed process once
-more in every third round, and lets the last one end. What the journal says is acknowledged; it must not be handed to a
-worker again. Afterwards what folds gave is read back, and the model is loaded and asked.
+Each round fits in a process of its own, kills it with SIGKILL at a seeded moment (in every fifth round at any moment
+from its start, else after the first fold was acknowledged), waits for its workers to be gone, kills a resumed process
+once more in every third round, and lets the last one end. What the journal says is acknowledged; it must not be handed
+to a worker again. Afterwards what folds gave is read back, and the model is loaded and asked.
 
     python killed_driver.py --kills 100                       # local workers
     python killed_driver.py --kills 20 --executor ray
@@ -231,10 +231,11 @@ def main() -> int:
             for number, one in zip(numbers, rounds, strict=True):
                 print(f"round {number}: {one if not one.good else f'{one.acknowledged} folds kept'}", flush=True)
             done += rounds
+    twice = sum(len(one.twice) + len(one.again) for one in done)
     kills, kept = sum(one.kills for one in done), sum(one.acknowledged for one in done)
     print(
         f"{kills} kills in {len(done)} rounds; {kept} folds were acknowledged; lost {sum(len(o.lost) for o in done)}, "
-        f"done twice {sum(len(o.twice) + len(o.again) for o in done)}, processes left {sum(len(o.orphans) for o in done)}, "
+        f"done twice {twice}, processes left {sum(len(o.orphans) for o in done)}, "
         f"rounds that failed {sum(bool(o.failed) for o in done)}"
     )
     return 0 if all(one.good for one in done) else 1
