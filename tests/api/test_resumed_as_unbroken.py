@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +13,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from automl import AutoML
+from automl import AutoML, preparing
+from automl.contract import Fold
 from automl.events import RunEvent, TrialFailed, TrialFinished, TrialStarted
+from automl.search.folding import Folding, make_folds
 from automl.search.past import read_past
 from automl.store import Journal
 
@@ -38,6 +42,22 @@ def breaking(after: int) -> Callable[[RunEvent], None]:
             raise KeyboardInterrupt
 
     return callback
+
+
+@pytest.fixture(scope="module", autouse=True)
+def repeated() -> Iterator[None]:
+    """Without a clock no repeats are made: here they are, two of three folds, unless folds are given."""
+
+    def twice(*args: Any) -> Folding:
+        if args[-1] is not None:
+            return make_folds(*args)
+        numbers = np.random.default_rng(0).integers(0, 3, size=(2, len(args[2])))
+        folds = [Fold(np.flatnonzero(row != k), np.flatnonzero(row == k)) for row in numbers for k in range(3)]
+        return Folding(tuple(folds), 2)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(preparing, "make_folds", twice)
+        yield
 
 
 def options(folds: bool) -> dict[str, Any]:
@@ -78,6 +98,11 @@ def whole(request: pytest.FixtureRequest, data: pd.DataFrame, tmp_path_factory: 
     """An undisturbed run: (with given folds?, what it told, what its trials were)."""
     path = tmp_path_factory.mktemp("whole") / "run"
     model = fitted(data, request.param, path, 0)
+    records = Journal.read(path / "journal.jsonl")
+    if request.param:
+        assert {"baseline", "start", "search", "features"} == {r["phase"] for r in records if r["type"] == "start"}
+    else:
+        assert any(r["fold"] >= 3 for r in records if r["type"] == "fold")
     return request.param, told(model), [(t.name, t.params) for t in read_past(path).trials]
 
 
@@ -91,22 +116,7 @@ def test_it_ends_with_the_same_leaderboard(whole: Any, data: pd.DataFrame, tmp_p
     assert sum(r["type"] == "resumed" for r in Journal.read(tmp_path / "run" / "journal.jsonl")) >= 2
 
 
-def test_the_undisturbed_run_searches_tests_blocks_and_repeats(data: pd.DataFrame, tmp_path: Path) -> None:
-    for folds in (True, False):
-        path = tmp_path / str(folds)
-        fitted(data, folds, path, 0)
-        records = Journal.read(path / "journal.jsonl")
-        phases = {r["phase"] for r in records if r["type"] == "start"}
-        if folds:
-            assert {"baseline", "start", "search"} <= phases
-        else:
-            assert any(r["type"] == "fold" and r["fold"] >= records[0]["folds"] for r in records)
-
-
 def test_a_run_that_was_asked_to_stop_goes_on_with_what_was_under_way(data: pd.DataFrame, tmp_path: Path) -> None:
-    import os
-    import signal
-
     def stop(event: RunEvent) -> None:
         if isinstance(event, TrialFinished) and not event.baseline:
             os.kill(os.getpid(), signal.SIGTERM)

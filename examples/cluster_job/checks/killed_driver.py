@@ -80,7 +80,7 @@ def resume(path: str, executor: str, seed: int, seconds: float, jobs: str) -> No
     except ArtifactError:
         if acknowledged(Path(path)):
             raise
-        fit(path, executor, seed, seconds, overwrite=True)
+        fit(path, executor, seed, max(seconds, 30.0), overwrite=True)
 
 
 def acknowledged(path: Path) -> list[Fold]:
