@@ -20,7 +20,7 @@ from automl.search.folding import Folding, make_folds
 from automl.search.past import read_past
 from automl.store import Journal
 
-MODELS = ["k-nearest", "extra-trees", "linear-baseline"]
+MODELS = ["lightgbm", "extra-trees", "linear-baseline"]
 
 
 @pytest.fixture(scope="module")
