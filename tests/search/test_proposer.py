@@ -111,3 +111,30 @@ def test_a_start_point_outside_the_space_is_not_learnt_from_and_harms_nothing(kn
     assert knob.holds(point["a"])
     proposer.learn({"a": outside}, 0.5)
     proposer.tell(token, 0.1)
+
+
+def test_another_process_with_the_same_results_suggests_the_same() -> None:
+    first = Proposer(SPACE, "regression", 4)
+    results = [(SPACE.point("regression"), 0.1)]
+    first.learn(*results[0])
+    for turn in range(1, 12):
+        token, params = first.ask(turn)
+        other, same = Proposer(SPACE, "regression", 4), None
+        for point, score in results:
+            other.learn(point, score)
+        _, same = other.ask(turn)
+        assert same == params
+        failed = turn % 4 == 0
+        first.tell(token, None if failed else -abs(params["rate"] - 0.05))
+        results += [] if failed else [(params, -abs(params["rate"] - 0.05))]
+    assert first.ask(12)[1] != first.ask(13)[1]
+
+
+def test_no_suggestion_stays_open_once_it_was_told() -> None:
+    proposer = Proposer(SPACE, "regression", 0)
+    for number in range(6):
+        token, params = proposer.ask()
+        proposer.tell(token, None if number % 2 else params["rate"])
+    states = [trial.state.name for trial in proposer._study.trials]
+    assert "RUNNING" not in states
+    assert states.count("COMPLETE") == 3
