@@ -24,7 +24,7 @@ from automl.search.history import History, Inputs
 from automl.search.run import Run
 from automl.search.settings import Settings
 from automl.session import Session
-from automl.store import Journal, RunFolder
+from automl.store import RunFolder
 
 Metric = str | Callable[..., float]
 
@@ -81,7 +81,7 @@ def reopened(path: str | Path) -> Iterator[tuple[RunFolder, Inputs, History]]:
     folder = RunFolder.reopen(path, sync=False)
     try:
         inputs = Inputs.read(folder)
-        history = History.of(Journal.read(folder.journal.path), folder)
+        history = History.of(folder.journal.found, folder)
         folder.adopt(history.models())
         yield folder, inputs, history
     except BaseException:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 
 import numpy as np
 
@@ -22,6 +23,7 @@ class Board:
         self.n_folds, self.facts, self.settings = n_folds, facts, settings
         self.trials: list[Trial] = []
         self._keys: set[str] = set()
+        self._counts: Counter[tuple[str, float]] = Counter()
 
     def add(self, family: Family, candidate: Candidate, phase: str, asked: object = None) -> Trial | None:
         """A new trial, or None when the same candidate was tried before."""
@@ -29,7 +31,8 @@ class Board:
             return None
         self._keys.add(candidate.key)
         share = candidate.fidelity
-        count = sum(t.family.name == family.name and t.candidate.fidelity == share for t in self.trials)
+        count = self._counts[family.name, share]
+        self._counts[family.name, share] += 1
         name = family.name if not count else f"{family.name}-{count + 1}"
         name += f"~{share:.2g}" if share < 1 else ""
         trial = Trial(len(self.trials), name, family, candidate, phase, asked=asked)

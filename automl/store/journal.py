@@ -29,6 +29,9 @@ class Journal:
             lose that second when the machine (not just the process) dies.
         before: called before records are forced to disk, to force what they speak of.
 
+    Attributes:
+        found: the records that were there when it was opened.
+
     Raises ArtifactError when the file cannot be opened, and OptionError while another process writes it.
     """
 
@@ -38,7 +41,7 @@ class Journal:
         try:
             self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
             _lock(self._file, path)
-            self._end = _scan(path.read_bytes())[1]
+            self.found, self._end = _scan(path.read_bytes())
             if os.fstat(self._file).st_size > self._end:
                 os.ftruncate(self._file, self._end)
                 os.fsync(self._file)

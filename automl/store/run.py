@@ -104,14 +104,14 @@ class RunFolder:
         numbers = [int(p.name) for p in versions.iterdir() if p.name.isdigit()] if versions.is_dir() else []
         self._version = max(numbers, default=0)
         wanted = self._referenced | {folder for folds in self._models.values() for folder in folds.values()}
-        for place in sorted((self.path / MEMBERS).glob("*/*")):
-            if place.relative_to(self.path).as_posix() not in wanted:
-                files.discard(place)
+        for folder in files.folders_in(self.path, MEMBERS, 2):
+            if folder not in wanted:
+                files.discard(self.path / folder)
 
     def holds(self, folder: str, size: int) -> bool:
         """Are the files of this model there, with so many bytes? After a loss of power they may not be."""
         try:
-            return sum(path.stat().st_size for path in files.below(self.path / folder)) == size
+            return files.size_below(f"{self.path}/{folder}") == size
         except OSError:
             return False
 
