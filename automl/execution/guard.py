@@ -46,10 +46,10 @@ def main(driver: int) -> None:
         end_marked(marks)
 
 
-def end_marked(marks: set[bytes]) -> None:
-    """Kill processes with a mark until no new ones have come for a while: those under way may start others."""
+def end_marked(marks: set[bytes], rounds: int = _CALM_ROUNDS) -> None:
+    """Kill processes with a mark until none was found for so many rounds: those under way may start others."""
     until, calm = time.monotonic() + _PATIENCE_SECONDS, 0
-    while calm < _CALM_ROUNDS and time.monotonic() < until:
+    while calm < rounds and time.monotonic() < until:
         found = marked(marks)
         for pid in found:
             with contextlib.suppress(OSError):

@@ -99,7 +99,8 @@ def fit(data: pd.DataFrame, path: Path, heard: list[RunEvent]) -> AutoML:
 def test_a_run_on_a_full_disk_ends_with_what_was_committed_and_goes_on_later(
     data: pd.DataFrame, tmp_path: Path, room: int
 ) -> None:
-    path, heard = tmp_path / "run", []
+    path = tmp_path / "run"
+    heard: list[RunEvent] = []
     model, refusal = None, ""
     with disk_of(room, path) as disk:
         try:

@@ -14,6 +14,7 @@ from typing import Any
 
 from automl.contract import ExecutionError
 from automl.execution.job import Job
+from automl.execution.guard import end_marked
 from automl.execution.limits import available_cpus
 from automl.execution.local import Guard
 from automl.execution.luggage import pack
@@ -41,6 +42,7 @@ class Cluster:
         self._there, self._over = threading.Event(), threading.Event()
         self._failure: BaseException | None = None
         self._guard: Guard | None = None
+        self._mark = f"{_MARK}={uuid.uuid4().hex}"
 
     def begin(self) -> None:
         """Connect in the background, in a thread that stays: Ray's daemons die with the thread that started them."""
@@ -95,7 +97,9 @@ class Cluster:
             ray.shutdown()
             authentication.forget()
         if self._guard is not None:
+            end_marked({self._mark.encode()}, rounds=1)  # agents that would notice only later
             self._guard.close()
+            self._guard = None
         self._over.set()
 
     def _keep(self) -> None:
@@ -115,9 +119,8 @@ class Cluster:
             warnings.simplefilter("ignore", FutureWarning)
             if self._address == "local":
                 self._guard = Guard()
-                mark = uuid.uuid4().hex
-                self._guard.mark(f"{_MARK}={mark}")
-                with authentication.variables({_MARK: mark}):
+                self._guard.mark(self._mark)
+                with authentication.variables(dict([self._mark.split("=")])):
                     _start_patiently(self._slots or available_cpus())
                 self._own = True
             else:

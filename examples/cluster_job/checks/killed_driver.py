@@ -24,6 +24,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 MARK = "AUTOML_CHECK"
 GONE_SECONDS = {"local": 5.0, "ray": 30.0}
@@ -57,7 +58,14 @@ def fit(path: str, executor: str, seed: int, seconds: float = 120.0, overwrite: 
     from automl import AutoML
 
     frame = load_breast_cancer(as_frame=True).frame
-    options = {"executor": executor, "n_jobs": 2, "models": MODELS, "random_state": seed, "path": path, "verbose": 0}
+    options: dict[str, Any] = {
+        "executor": executor,
+        "n_jobs": 2,
+        "models": MODELS,
+        "random_state": seed,
+        "path": path,
+        "verbose": 0,
+    }
     AutoML(time_limit=seconds, overwrite=overwrite, **options).fit(frame, "target")
 
 
@@ -69,12 +77,12 @@ def resume(path: str, executor: str, seed: int, seconds: float, jobs: str) -> No
 
     submit = Scheduler._submit
 
-    def told(self, trial, fold):
+    def told(self: Scheduler, trial: Any, fold: int) -> None:
         with open(jobs, "a", encoding="utf-8") as file:
             file.write(f"{trial.number} {fold}\n")
         submit(self, trial, fold)
 
-    Scheduler._submit = told
+    Scheduler._submit = told  # type: ignore[method-assign]
     try:
         AutoML.resume(path, time_limit=seconds, verbose=0)
     except ArtifactError:
