@@ -23,13 +23,16 @@ _CALM_ROUNDS = 5
 
 
 def main(driver: int) -> None:
-    """Listen until the driver is gone, then kill what it left."""
+    """Listen until the driver is gone and all it said is read, then kill what it left."""
     groups: set[int] = set()
     marks: set[bytes] = set()
     pending = b""
-    while os.getppid() == driver:
-        if not select.select([0], [], [], 1.0)[0]:
-            continue
+    while True:
+        alive = os.getppid() == driver
+        if not select.select([0], [], [], 1.0 if alive else 0.0)[0]:
+            if alive:
+                continue
+            break
         chunk = os.read(0, 4096)
         if not chunk:
             break

@@ -13,8 +13,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from automl.contract import ExecutionError
-from automl.execution.job import Job
 from automl.execution.guard import end_marked
+from automl.execution.job import Job
 from automl.execution.limits import available_cpus
 from automl.execution.local import Guard
 from automl.execution.luggage import pack
