@@ -120,7 +120,8 @@ class Cluster:
             if self._address == "local":
                 self._guard = Guard()
                 self._guard.mark(self._mark)
-                with authentication.variables(dict([self._mark.split("=")])):
+                name, value = self._mark.split("=")
+                with authentication.variables({name: value}):
                     _start_patiently(self._slots or available_cpus())
                 self._own = True
             else:
