@@ -29,6 +29,7 @@ from typing import Any
 MARK = "AUTOML_CHECK"
 GONE_SECONDS = {"local": 5.0, "ray": 30.0}
 SECONDS = {"local": 4.0, "ray": 10.0}
+LAST_SECONDS = 20.0  # of the process that is let live: a busy machine takes long to start workers
 MODELS = ["lightgbm", "k-nearest", "extra-trees", "xgboost"]
 Fold = tuple[int, int]
 
@@ -166,7 +167,7 @@ def one_round(number: int, executor: str, folder: Path) -> Found:
         found.kills += 1
         found.again += handed(jobs, before)
         before = acknowledged(path)
-        seconds = 100.0 if found.kills == 1 and number % 3 == 0 else SECONDS[executor] + 4.0
+        seconds = 100.0 if found.kills == 1 and number % 3 == 0 else LAST_SECONDS
         process = started(["--resume", str(path), "--seconds", str(seconds), *common], mark, log)
     if process.wait() != 0:
         found.failed = f"resume failed: {log.read_text(errors='replace')[-400:]}"
