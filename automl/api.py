@@ -202,7 +202,7 @@ class AutoML(Parameters, Portable):
         self, running: Session, run: Run, schema: Schema, findings: Sequence[Finding], names: Sequence[str] | None
     ) -> None:
         """Take over what the run found."""
-        run.diary.close()
+        run.keeper.rest()
         for name in ("classes_", "feature_names_in_"):  # of an earlier fit
             vars(self).pop(name, None)
         self._folder, self._run, self._registry = run.folder, run, running.registry

@@ -80,7 +80,7 @@ def reopened(path: str | Path) -> Iterator[tuple[RunFolder, Inputs, History]]:
     """
     folder = RunFolder.reopen(path, sync=False)
     try:
-        inputs = Inputs.of(folder.read_inputs())
+        inputs = Inputs.read(folder)
         history = History.of(folder.journal.found, folder)
         folder.adopt(history.models())
         yield folder, inputs, history

@@ -24,7 +24,7 @@ _LENGTH = struct.Struct("<Q")
 def write_state(folder: Path, state: Mapping[str, Any]) -> None:
     """Write named values: JSON values, numpy arrays (also in dicts and lists), scikit-learn estimators on their own.
 
-    Raises ArtifactError naming the first value that is none of these.
+    Raises ArtifactError naming the first value that is none of these, OSError when the disk does not take it.
     """
     folder.mkdir(parents=True, exist_ok=True)
     arrays: dict[str, Any] = {}
@@ -36,9 +36,13 @@ def write_state(folder: Path, state: Mapping[str, Any]) -> None:
             plain[name] = _plain(value, name, arrays)
     (folder / _STATE).write_text(json.dumps(plain), encoding="utf-8")
     if arrays:
+        from safetensors import SafetensorError
         from safetensors.numpy import save_file
 
-        save_file(arrays, folder / _ARRAYS)
+        try:
+            save_file(arrays, folder / _ARRAYS)
+        except SafetensorError as error:  # what it calls a disk that takes no more
+            raise OSError(f"cannot write {folder / _ARRAYS}: {error}") from error
 
 
 def read_state(folder: Path, trusted_types: Sequence[str] = ()) -> dict[str, Any]:

@@ -8,14 +8,15 @@ import selectors
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from typing import IO
 
 from automl.contract import ExecutionError
+from automl.execution import guard
 from automl.execution.channel import Channel
 from automl.execution.environment import by_value, module_paths, thread_variables
-from automl.execution.guarding import Guard, interpreter
 from automl.execution.job import Dataset, Event, Job
 from automl.execution.limits import gpu_devices
 from automl.execution.memory import resident, tree
@@ -92,6 +93,44 @@ class Data:
         if self.shared is not None:
             self.shared.close()
             self.shared = None
+
+
+class Guard:
+    """The process that ends the workers should the driver be killed."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [_python(), "-I", "-S", guard.__file__, str(os.getpid())],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            bufsize=0,
+            start_new_session=True,
+        )
+
+    def watch(self, group: int) -> None:
+        """This process group is to die with the driver."""
+        self._tell(f"+{group}\n")
+
+    def forget(self, group: int) -> None:
+        """This group has ended."""
+        self._tell(f"-{group}\n")
+
+    def mark(self, mark: str) -> None:
+        """Processes with this ``NAME=value`` in their environment are to die with the driver."""
+        self._tell(f"={mark}\n")
+
+    def close(self) -> None:
+        """End it."""
+        self._process.kill()
+        self._process.wait()
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+
+    def _tell(self, line: str) -> None:
+        with contextlib.suppress(OSError):
+            if self._process.stdin is not None:
+                self._process.stdin.write(line.encode())
 
 
 class LocalWorker(Worker):
@@ -202,7 +241,7 @@ _UNREAPED: list[subprocess.Popen[bytes]] = []
 def _spawn(seat: Seat, fd: int, log: int) -> subprocess.Popen[bytes]:
     try:
         return subprocess.Popen(
-            [interpreter(), "-P", "-m", "automl.execution.worker", str(fd)],
+            [_python(), "-P", "-m", "automl.execution.worker", str(fd)],
             pass_fds=[fd],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -230,6 +269,12 @@ def _environment(seat: Seat) -> dict[str, str]:
         "CUDA_VISIBLE_DEVICES": ",".join(seat.devices),
         "PYTHONPATH": os.pathsep.join(module_paths()),
     }
+
+
+def _python() -> str:
+    if not sys.executable:
+        raise ExecutionError('no Python interpreter to start workers with (sys.executable is empty); use "inline"')
+    return sys.executable
 
 
 def _how_it_ended(code: int) -> str:

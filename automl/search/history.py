@@ -1,7 +1,8 @@
 """What a run writes down so that another process can go on with it, and how that is read back.
 
-The journal tells, in order: ``run``, then ``start``, ``fold`` and ``trial`` for every candidate, ``resumed`` for every
-process that went on, and ``finished``. What folds predicted lies beside it; `inputs_state` is written once.
+The journal tells, in order: ``run``, then ``start``, ``fold`` and ``trial`` for every candidate (and ``closed`` for one
+that gets no further repeat), ``resumed`` for every process that went on, and ``finished``. What folds predicted lies
+beside it; `inputs_state` is written once.
 """
 
 from __future__ import annotations
@@ -11,16 +12,30 @@ from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Any
 
-from automl.contract import ArtifactError, Column, FitInfo, Fold, OptionError, Predictions, Problem, Table
+from automl.contract import (
+    ArtifactError,
+    Choice,
+    Column,
+    Finding,
+    FitInfo,
+    Fold,
+    OptionError,
+    Predictions,
+    Problem,
+    Table,
+)
 from automl.execution.job import Candidate
 from automl.search.board import Board
-from automl.search.deploy import problem_from, problem_state
+from automl.search.deploy import Deployment, problem_from, problem_state
 from automl.search.families import Family, Field
+from automl.search.fingerprint import fingerprint
 from automl.search.folding import Folding
 from automl.search.scorer import Scorer
-from automl.search.settings import DEFAULT_SECONDS, Preset
+from automl.search.settings import DEFAULT_SECONDS, Preset, Settings
 from automl.search.trial import FoldResult, Trial
 from automl.store import RunFolder
+from automl.store.values import dumps
+from automl.store.versions import versions
 
 LEAST_SECONDS = 5.0
 _NOT_KEPT = ("callbacks", "extra_plugins", "path", "overwrite")
@@ -66,6 +81,17 @@ class Inputs:
         }
 
     @classmethod
+    def read(cls, folder: RunFolder) -> Inputs:
+        """What the folder keeps. Raises ArtifactError when that is damaged, or of a version with other inputs."""
+        state = folder.read_inputs()
+        try:
+            return cls.of(state)
+        except (KeyError, TypeError, ValueError) as error:
+            raise ArtifactError(
+                f"the data of the run in {folder.path} is of another version: {error!r}; use the version that began it"
+            ) from error
+
+    @classmethod
     def of(cls, state: Mapping[str, Any]) -> Inputs:
         """What `state` came from."""
         params = dict(state["params"])
@@ -87,15 +113,20 @@ class History:
     """The trials that the journal tells of.
 
     Attributes:
-        starts, ends: trial -> how it began, and how it ended.
+        run: what the run began with; None when it was broken off before that was written.
+        starts: trial -> how it began.
+        ends: trial -> how it ended, in the order in which they did.
         folds: trial -> fold -> what came back.
+        closed: trials that get no further repeat.
         seconds: of the run, all processes together.
         finished: did it end by itself?
     """
 
+    run: Record | None = None
     starts: dict[int, Record] = field(default_factory=dict)
     folds: dict[int, dict[int, Record]] = field(default_factory=dict)
     ends: dict[int, Record] = field(default_factory=dict)
+    closed: set[int] = field(default_factory=set)
     seconds: float = 0.0
     finished: bool = False
 
@@ -107,13 +138,45 @@ class History:
             kind, trial = record["type"], record.get("trial", -1)
             self.seconds = max(self.seconds, record.get("at", 0.0))
             self.finished = kind == "finished" or (self.finished and kind != "resumed")
-            if kind == "start":
+            if kind == "run":
+                self.run = record
+            elif kind == "start":
                 self.starts[trial] = record
-            elif kind == "fold" and _whole(record, folder):
+            elif kind == "fold":
                 self.folds.setdefault(trial, {})[record["fold"]] = record
+            elif kind == "closed":
+                self.closed.add(trial)
             elif kind == "trial":
+                self.ends.pop(trial, None)
                 self.ends[trial] = record
+        for number, folds in self.folds.items():
+            kept = self._models_wanted(number)
+            self.folds[number] = {f: record for f, record in folds.items() if _whole(record, folder, kept)}
         return self
+
+    def _models_wanted(self, number: int) -> bool:
+        """Models of trials that were given up are not kept."""
+        return bool(self.ends.get(number, {}).get("state", "ok") == "ok")
+
+    @property
+    def findings(self) -> list[Finding]:
+        """What differs between the process that began the run and this one."""
+        before, here = (self.run or {}).get("versions", {}), versions()
+        changed = [f"{name} {old} is now {here.get(name) or 'missing'}" for name, old in before.items()]
+        changed = [what for (name, old), what in zip(before.items(), changed, strict=True) if here.get(name) != old]
+        if not changed:
+            return []
+        done = "scores of before and of now stand side by side; start anew where that matters"
+        return [Finding("versions", f"the run began with other versions: {', '.join(changed)}", done=done)]
+
+    def check(self, metric: str) -> None:
+        """Raises OptionError when scores of now could not be compared with those of before."""
+        before = (self.run or {}).get("metric", metric)
+        if before != metric:
+            raise OptionError(
+                f"the run's scores are {before!r}, so it cannot go on with metric {metric!r}; leave metric out, or fit "
+                "anew in another folder"
+            )
 
     def options(
         self, params: Mapping[str, Any], time_limit: float | None, n_trials: int | None
@@ -139,7 +202,7 @@ class History:
         """Key -> fold -> folder of the models that are still wanted."""
         kept: dict[str, dict[int, str]] = {}
         for number, folds in self.folds.items():
-            if self.ends.get(number, {}).get("state", "ok") != "ok":
+            if not self._models_wanted(number):
                 continue
             found = {fold: record["folder"] for fold, record in folds.items() if record["folder"]}
             if found:
@@ -148,8 +211,11 @@ class History:
 
     def restore(
         self, fields: Field, board: Board, scorer: Scorer, container: type[Predictions], folder: RunFolder
-    ) -> list[Trial]:
-        """Put the trials on the board, in their order. Raises ArtifactError for a model that is not here."""
+    ) -> tuple[list[Trial], list[Trial]]:
+        """Put the trials on the board; gives them in the order in which they began, and those that ended in that order.
+
+        Raises ArtifactError for a model that is not here.
+        """
         families = {family.name: family for family in fields.families}
         for number in sorted(self.starts):
             start = self.starts[number]
@@ -160,12 +226,14 @@ class History:
             for fold, record in self.folds.get(number, {}).items():
                 trial.results[fold] = _result(record, partial(_read, folder, record["place"], container))
             trial.submitted = set(trial.results)
+            trial.closed = number in self.closed
             _conclude(trial, self.ends.get(number), board.n_folds, scorer)
-        return list(board.trials)
+        ended = [board.trials[number] for number in self.ends if number in self.starts]
+        return list(board.trials), [trial for trial in ended if not trial.running]
 
     def _restored(self, number: int, family: Family, board: Board) -> Trial:
         start = self.starts[number]
-        params, encoders = dict(start["params"]), tuple(start["encoders"])
+        params, encoders = as_options(start["params"], family), tuple(start["encoders"])
         candidate = Candidate(start["model"], params, encoders, start["fidelity"], start["seed"])
         trial = board.add(family, candidate, start["phase"])
         if trial is None or trial.number != number:
@@ -173,17 +241,26 @@ class History:
         return trial
 
 
+def as_options(params: Mapping[str, Any], family: Family) -> dict[str, Any]:
+    """Settings from a journal as the family's space and its start points say them: a list may be a tuple there."""
+    known = [option for knob in family.space.knobs.values() if isinstance(knob, Choice) for option in knob.options]
+    known += [value for point in family.points for value in point.values()]
+    tuples = {dumps(value): value for value in known if isinstance(value, tuple | list)}
+    return {name: tuples.get(dumps(v), v) if isinstance(v, list) else v for name, v in params.items()}
+
+
 def _conclude(trial: Trial, end: Record | None, n_folds: int, scorer: Scorer) -> None:
-    """Its state; a trial whose folds are all there is complete, and one that misses some goes on."""
+    """Its state as it was told; a trial whose end was not, or that misses a fold, goes on."""
     trial.judging = partial(scorer.predictions, trial)
-    whole = trial.repeats(n_folds) > 0 and not trial.scout
-    if whole and (end is None or end["state"] == "ok"):
-        known = end is not None and end["score"] is not None and trial.repeats(n_folds) == 1
-        trial.state, trial.told = "ok", end is not None
-        trial.score = end["score"] if known and end is not None else scorer.score(trial.judged)
-    elif end is not None and end["state"] != "ok":
+    if end is None:
+        return
+    if end["state"] != "ok":
         trial.state, trial.told = end["state"], True
         trial.kind, trial.reason, trial.detail = end["kind"], end["reason"], end["detail"]
+    elif repeats := trial.repeats(n_folds):
+        trial.state, trial.told = "ok", True
+        known = end["score"] is not None and repeats == 1
+        trial.score = end["score"] if known else scorer.score(trial.judged)
 
 
 def _result(record: Record, read: Callable[[], Predictions]) -> FoldResult:
@@ -197,7 +274,28 @@ def _read(folder: RunFolder, place: Sequence[int], container: type[Predictions])
     return container.from_state(folder.results.read(place))
 
 
-def _whole(record: Record, folder: RunFolder) -> bool:
+def _whole(record: Record, folder: RunFolder, model: bool) -> bool:
+    """Are its predictions there, and its model, if that is wanted?"""
     if not record.get("place") or folder.results is None or not folder.results.whole(record["place"]):
         return False
-    return not record["folder"] or (folder.path / record["folder"]).is_dir()
+    return not model or not record["folder"] or folder.holds(record["folder"], record["size"])
+
+
+def first_record(task: str, metric: str, settings: Settings, folding: Folding, table: Table) -> dict[str, Any]:
+    """The first line of the journal."""
+    return {
+        "type": "run",
+        "task": task,
+        "metric": metric,
+        "seed": settings.seed,
+        "n_trials": settings.n_trials,
+        "folds": folding.judged,
+        "repeats": folding.repeats,
+        "data": fingerprint(table),
+        "versions": versions(),
+    }
+
+
+def committed_plan(folder: RunFolder) -> Deployment | None:
+    """What the processes before have committed, so that only better models replace it."""
+    return None if folder.committed is None else Deployment.of(folder.committed.content["deployment"])

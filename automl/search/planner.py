@@ -29,6 +29,7 @@ _DIVERSE, _DIVERSE_PER_SHARE = 0.1, 2.0
 _REPEATED = 8
 _ROWS_PER_CANDIDATE = 50
 _SCOUT_SHARE = 0.25
+_ATTEMPTS = 3
 
 
 class Planner:
@@ -54,6 +55,7 @@ class Planner:
         }
         self._blocks = Blocks()
         self._dry: set[str] = set()
+        self._spent: dict[str, tuple[int, int]] = {}
         self.helpful: frozenset[str] = frozenset()
         self.phase = "baselines"
 
@@ -68,25 +70,47 @@ class Planner:
             return trial, 0
         return self._repeat()
 
-    def take_over(self, trials: Sequence[Trial]) -> None:
-        """Go on from trials of an earlier process, in the order in which they began."""
-        for trial in trials:
+    def take_over(self, begun: Sequence[Trial], ended: Sequence[Trial]) -> None:
+        """Go on from trials of an earlier process: all, as they began, and those that have ended, as they did."""
+        for trial in begun:
             family = trial.family
             if trial.scout:
                 self._ladder.took_over(trial)
             elif trial.phase == "features" and family.name in self._points:
                 self._blocks.took_over(family, trial, self.board.of(family))
-            if not trial.running and not trial.scout:
-                self.learn(trial)
-        if self._scouting and any(not (trial.baseline or trial.scout) for trial in trials):
+        if self._scouting and any(not (trial.baseline or trial.scout) for trial in begun):
             self._end_scouting()
+        for trial in begun:
+            self._pass_over(trial)
+        for trial in ended:
+            if not trial.scout:
+                self.learn(trial)
+
+    def _pass_over(self, trial: Trial) -> None:
+        """What has been started is not to be started again, nor what came before it."""
+        family = trial.family
+        if trial.phase == "baseline":
+            self._baselines = [other for other in self._baselines if other is not family]
+            return
+        if trial.scout:
+            return
+        last = self._firsts.index(family) + 1 if family in self._firsts else 0
+        passed = self._firsts[:last] if trial.phase == "start" else list(self._firsts)
+        self._firsts = self._firsts[len(passed) :]
+        for other in passed:
+            if other is not family or trial.phase != "start":
+                self._points[other.name].pop(0)
+        points = self._points.get(family.name, [])
+        known = [n for n, point in enumerate(points) if dict(family.points[point]) == trial.candidate.params]
+        if trial.phase == "start" and known:
+            self._points[family.name] = points[known[0] + 1 :]
 
     def learn(self, trial: Trial) -> None:
         """Tell the family's proposer how a trial ended."""
         proposer = self._proposers.get(trial.family.name)
         if proposer is None or proposer.exhausted:
             return
-        score = trial.mean() if trial.results else math.nan
+        score = trial.mean(list(range(self.board.n_folds))) if trial.results else math.nan
         if trial.asked is not None:
             proposer.tell(trial.asked, score)
         elif trial.results:
@@ -99,9 +123,9 @@ class Planner:
         open_trials = [t for t in self.board.running() if len(t.submitted) < (1 if t.scout else self.board.n_folds)]
         waiting = [t for t in open_trials if t.results or t.baseline or not t.submitted]  # or its node was lost
         breadth = bool(self._firsts) and not self._limit_reached()
-        if breadth and not any(t.baseline for t in waiting):
-            return []  # breadth first: every family is seen on one fold before any goes deeper
-        waiting.sort(key=lambda t: (not t.baseline, -_known(t.mean()), t.number))
+        if breadth and not any(t.baseline for t in waiting):  # every family is seen on one fold before any goes deeper
+            waiting = [t for t in waiting if not t.submitted]
+        waiting.sort(key=lambda t: (not t.baseline, bool(t.submitted), -_known(t.mean()), t.number))
         return [t for t in waiting if self._fits(t)]
 
     def _next_fold(self, trial: Trial) -> int:
@@ -137,8 +161,8 @@ class Planner:
         best = self.board.best(baseline=False)
         if best is None or math.isnan(best.spread()):
             return False
-        if len(trial.results) != trial.weighed:
-            trial.weighed, trial.added = len(trial.results), self.scorer.adds(trial, best)
+        if (len(trial.results), best.number) != trial.weighed:
+            trial.weighed, trial.added = (len(trial.results), best.number), self.scorer.adds(trial, best)
         return trial.added > best.spread() * (_DIVERSE + _DIVERSE_PER_SHARE * self._share_to_come(trial))
 
     def _shown(self, trial: Trial) -> bool:
@@ -246,7 +270,7 @@ class Planner:
             trial = self._next_of(family)
             if trial is not None:
                 return trial
-            self._dry.add(name)
+            self._spent[name] = self._state(family)
 
     def _next_of(self, family: Family) -> Trial | None:
         """The family's next feature block to test or start point, else a suggestion; None when it has nothing new."""
@@ -260,8 +284,8 @@ class Planner:
         if proposer.exhausted:
             return None
         self.phase = "search"
-        for _ in range(3):
-            token, params = proposer.ask()
+        for attempt in range(_ATTEMPTS):
+            token, params = proposer.ask(_ATTEMPTS * len(self.board.of(family)) + attempt)
             trial = self.board.add(family, self._candidate(family, params), "search", token)
             if trial is not None:
                 return trial
@@ -300,9 +324,16 @@ class Planner:
     def _may_go_on(self, family: Family) -> bool:
         if family.name in self._dry or self.board.discouraged(family):
             return False
+        if self._spent.get(family.name) == self._state(family):
+            return False
         if self.settings.clocked and len(self.board.of(family)) >= 2 + _TRIALS_PER_KNOB * len(family.space.knobs):
             return False
         return self._affordable(family, _LATER_SHARE)
+
+    def _state(self, family: Family) -> tuple[int, int]:
+        """What has changed since the family had nothing new to try: trials that began and that ended."""
+        trials = self.board.of(family)
+        return len(trials), sum(not trial.running for trial in trials)
 
     def _affordable(self, family: Family, share: float) -> bool:
         """Is there time for one more trial, and would it take no more than a share of all the time?"""

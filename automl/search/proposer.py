@@ -32,13 +32,13 @@ class Proposer:
     Args:
         space: what may be suggested.
         task: name of the task, for its default point.
-        seed: the same seed and the same order of calls give the same suggestions.
+        seed: the same seed, results in the same order, and turn give the same suggestion, in whatever process.
     """
 
     def __init__(self, space: SearchSpace, task: str, seed: int) -> None:
         self.space, self.task, self.seed = space, task, seed
         self._known: list[tuple[Params, float]] = []
-        self._studies = 0
+        self._studies, self._turn = 0, 0
         self._study: Any = None
         self._distributions: dict[str, Any] = {}
 
@@ -52,52 +52,48 @@ class Proposer:
         if not self._inside(params) or score != score:  # it may be tried, but nothing is learnt from it
             return
         self._known.append((dict(params), score))
+        if len(self._known) >= _GROWN:
+            self._known, self._study = worth_knowing(self._known), None
         if self._study is not None:
             self._study.add_trial(self._past(params, score))
 
-    def ask(self) -> tuple[Token, Params]:
-        """A token for `tell`, and a point of the space."""
-        if self._study is None or len(self._known) >= _GROWN:
+    def ask(self, turn: int | None = None) -> tuple[Token, Params]:
+        """A token for `tell`, and a point of the space.
+
+        turn: which one to draw of those that the results allow; None takes the next.
+        """
+        if self._study is None:
             self._start()
+        self._turn = self._turn + 1 if turn is None else turn
         with _quiet():
+            self._study.sampler = _sampler(self.seed, self._turn)
             trial = self._study.ask(self._distributions)
         chosen = {name: self._plain(name, value) for name, value in trial.params.items()}
         point, usual = self.space.point(self.task, chosen), self.space.point(self.task)
         for name in self.space.knobs:
             if not self.space.active(name, point):
                 point[name] = usual[name]
-        return Token(self._studies, trial, {**point, **chosen}), point
+        return Token(self._studies, trial, point), point
 
     def tell(self, token: Token, score: float | None) -> None:
         """The score of an asked point, higher is better; None when it failed."""
         import optuna
 
-        failed = score is None or score != score
-        if not failed and score is not None:
-            self._known.append((token.params, score))
-        with _quiet():
-            if token.study != self._studies:  # asked of a study before this one
-                if not failed and score is not None:
-                    self._study.add_trial(self._past(token.params, score))
-            elif failed:
+        if self._study is not None and token.study == self._studies:
+            with _quiet():
                 self._study.tell(token.trial, state=optuna.trial.TrialState.FAIL)
-            else:
-                self._study.tell(token.trial, score)
+        if score is not None:  # among the results in the order in which they came, as a later process reads them
+            self.learn(token.params, score)
 
     def _start(self) -> None:
-        """A study of what is worth knowing of the results so far."""
+        """A study of what is known."""
         import optuna
 
         optuna.logging.set_verbosity(optuna.logging.ERROR)
-        self._known = worth_knowing(self._known)
         self._distributions = {name: _distribution(knob) for name, knob in self.space.knobs.items()}
         self._studies += 1
-        startup = 5 if self._studies == 1 else 0
         with _quiet():
-            sampler = optuna.samplers.TPESampler(
-                seed=self.seed + 7919 * (self._studies - 1), n_startup_trials=startup, multivariate=True
-            )
-            self._study = optuna.create_study(direction="maximize", sampler=sampler)
+            self._study = optuna.create_study(direction="maximize", sampler=_sampler(self.seed, 0))
             self._study.add_trials([self._past(params, score) for params, score in self._known])
 
     def _inside(self, params: Mapping[str, Any]) -> bool:
@@ -136,6 +132,13 @@ def worth_knowing(results: Sequence[tuple[Params, float]]) -> list[tuple[Params,
     older = range(len(results) - _LATEST)
     best = set(sorted(older, key=lambda n: (-results[n][1], n))[:_BEST])
     return [result for n, result in enumerate(results) if n in best or n not in older]
+
+
+def _sampler(seed: int, turn: int) -> Any:
+    """One whose draws depend on nothing that another process could not know."""
+    import optuna
+
+    return optuna.samplers.TPESampler(seed=(1_000_003 * turn + seed) % 2**32, n_startup_trials=5, multivariate=True)
 
 
 class _quiet(warnings.catch_warnings):

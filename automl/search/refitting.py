@@ -6,15 +6,13 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from automl.contract import ArtifactError
 from automl.execution.job import Job
 from automl.execution.protocol import Executor
 from automl.search.clock import Clock
 from automl.search.deploy import Deployment, refit_key, refit_params, refitted
-from automl.search.diary import Diary
+from automl.search.keeper import Keeper
 from automl.search.settings import Settings
 from automl.search.trial import Trial
-from automl.store import RunFolder
 
 
 class Refitting:
@@ -29,12 +27,11 @@ class Refitting:
         executor: Executor,
         clock: Clock,
         settings: Settings,
-        folder: RunFolder,
-        diary: Diary,
+        keeper: Keeper,
         stopped: Callable[[], bool],
     ) -> None:
         self.executor, self.clock, self.settings = executor, clock, settings
-        self.folder, self.diary, self.stopped = folder, diary, stopped
+        self.keeper, self.stopped = keeper, stopped
 
     def of(self, plan: Deployment, trials: Mapping[str, Trial]) -> Deployment:
         """The plan with the ensemble's members fitted on all rows; those that fail or run out of time stay as is.
@@ -52,7 +49,7 @@ class Refitting:
                 if event.kind == "progress" or event.job not in waiting:
                     continue
                 trial = waiting.pop(event.job)
-                if event.outcome is not None and self._kept(trial, event.outcome.files):
+                if event.outcome and self.keeper.put(refit_key(trial.candidate.key), event.outcome.files):
                     done.append(trial.name)
         return refitted(plan, done)
 
@@ -62,12 +59,3 @@ class Refitting:
         references = family.references(candidate.encoders)
         limits = (soft, soft, self.settings.memory)
         return Job(number, candidate, -1, family.reference, references, family.resources, *limits)
-
-    def _kept(self, trial: Trial, files: Mapping[str, bytes]) -> bool:
-        """Put it away; False when the disk does not take it."""
-        try:
-            self.folder.write_model(refit_key(trial.candidate.key), -1, files)
-        except ArtifactError as error:
-            self.diary.end(error)
-            return False
-        return True

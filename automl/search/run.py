@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from automl.contract import ADDITIVE, ArtifactError, Metric, NothingFitted, Problem, Table, TaskPlugin
+from automl.contract import ADDITIVE, ArtifactError, Finding, Metric, NothingFitted, Problem, Table, TaskPlugin
 from automl.discovery import PluginRef
 from automl.ensemble import Blend, Recipe, selection_optimism
 from automl.execution.inline import InlineExecutor
@@ -32,12 +32,11 @@ from automl.search.deploy import (
     member_of,
     problem_state,
 )
-from automl.search.diary import Diary
 from automl.search.events import EnsembleImproved, Noticed, PhaseStarted, RunEvent
 from automl.search.families import Field
-from automl.search.fingerprint import fingerprint
 from automl.search.folding import Folding, training_rows
-from automl.search.history import History
+from automl.search.history import History, committed_plan, first_record
+from automl.search.keeper import Keeper
 from automl.search.planner import Planner
 from automl.search.refine import Refined, refined
 from automl.search.refitting import Refitting
@@ -85,11 +84,12 @@ class Run:
         self.task, self.problem, self.table, self.schema, self.wanted = task, problem, table, schema, wanted
         self.field, self.folding, self.settings = field, folding, settings
         self.executor, self.folder, self.clock = executor, folder, clock
-        self.emit, self.stopped, self.measure, self.history = emit, stopped, measure, history
+        self.emit, self.measure, self.history = emit, measure, history
+        self.keeper = Keeper(folder, clock, emit)
+        self._asked = stopped
         honest, columns = len(table) * problem.n_outputs, len(table.columns)
         times = AnswerTimes(task, problem, table, folder.model_folder, settings.seconds)
         beside = _BESIDE_BYTES + _HONEST_BYTES * honest + _COLUMN_BYTES * columns
-        self.diary = Diary(folder, clock.elapsed, emit)
         self.budget = Budget(settings, beside, times)
         clock.folds = folding.judged
         self.metric: Metric = task.metric(problem, wanted)
@@ -114,6 +114,10 @@ class Run:
             beside=settings.clocked and executor.isolates,
         )
 
+    def stopped(self) -> bool:
+        """Shall the run end early: was it asked to, or does the disk take no more?"""
+        return self._asked() or self.keeper.trouble is not None
+
     def search(self) -> None:
         """Run trials until time, trials or ideas are used up; every improvement is committed."""
         self.executor.open(self.dataset)
@@ -134,22 +138,25 @@ class Run:
             tick=self._tick,
             drop=lambda trial: self.folder.drop_model(trial.candidate.key),
             emit=self.emit,
-            note=self.diary.note,
-            stopped=lambda: self.stopped() or self.diary.ended,
+            note=self.keeper.note,
+            stopped=self.stopped,
             here=self._here if self.settings.clocked and self.executor.isolates else None,
         ).run()
         self._searched = self.clock.elapsed() - started
 
     def _begin(self) -> None:
         """The first line of the journal, or the trials of the processes before."""
+        if self.history is None or self.history.run is None:
+            self.keeper.note(first_record(self.task.name, self.metric.name, self.settings, self.folding, self.table))
         if self.history is None:
-            record = {"type": "run", "task": self.task.name, "metric": self.metric.name, "seed": self.settings.seed}
-            record |= {"n_trials": self.settings.n_trials, "folds": self.folding.judged}
-            self.diary.note({**record, "repeats": self.folding.repeats, "data": fingerprint(self.table)})
             return
-        trials = self.history.restore(self.field, self.board, self.scorer, self.task.container, self.folder)
-        self.planner.take_over(trials)
-        self.diary.note({"type": "resumed", "trials": len(trials)})
+        self.history.check(self.metric.name)
+        begun, ended = self.history.restore(self.field, self.board, self.scorer, self.task.container, self.folder)
+        self.planner.take_over(begun, ended)
+        self.plan = committed_plan(self.folder)
+        self.keeper.note({"type": "resumed", "trials": len(begun)})
+        for finding in self.history.findings:
+            self.emit(Noticed(finding))
 
     def _here(self) -> Executor:
         """Jobs in this process."""
@@ -158,19 +165,17 @@ class Run:
         return inline
 
     def finish(self) -> Deployment:
-        """The last blend, refit where fold models are not averaged, and the last commit; gives what is committed.
-
-        Raises NothingFitted, and ArtifactError when the disk took no commit at all.
-        """
+        """The last blend, refit where fold models are not averaged, and the last commit. Raises NothingFitted."""
         if not self.board.ok():
-            raise self.diary.why or NothingFitted(self._why_nothing())
+            raise NothingFitted(self._why_nothing())
         self.emit(PhaseStarted("ensemble", self.clock.left()))
         plan = self._concluded(self.blender.last())
         if self.budget.asked and self.measure is not None:
             plan = self._kept_to_limits(plan, self.measure)
-        plan = self.plan or plan  # an earlier one when the disk did not take the last
-        if not self.stopped():
-            self.diary.note({"type": "finished"})
+        if self.keeper.trouble is not None:
+            plan = self._rescued(self.keeper.trouble)
+        elif not self.stopped():
+            self.keeper.note({"type": "finished"})
         nodes: Sequence[NodeUse] = getattr(self.executor, "nodes", list)()
         self.emit(run_finished(plan.score, self.board, self.clock, self._searched, nodes))
         return plan
@@ -187,6 +192,13 @@ class Run:
         self._commit(plan, honest=True)
         return plan
 
+    def _rescued(self, trouble: Finding) -> Deployment:
+        """What the disk has. Raises ArtifactError when that is nothing."""
+        if self.plan is None:
+            raise ArtifactError(f"{trouble.what}; no model was committed before: free some space and fit again")
+        self.problem = replace(self.problem, findings=(*self.problem.findings, trouble))
+        return self.plan
+
     def _kept_to_limits(self, plan: Deployment, measure: Callable[[], Footprint]) -> Deployment:
         """With fewer members where the committed model was measured to go beyond the user's limits."""
         plan, missed = kept_to(self.budget, plan, measure, lambda: self._concluded(self.blender.now()), self.clock.left)
@@ -200,14 +212,14 @@ class Run:
 
     def _refit(self, plan: Deployment) -> Deployment:
         """The plan with members that are fitted on all rows."""
-        again = Refitting(self.executor, self.clock, self.settings, self.folder, self.diary, self.stopped)
+        again = Refitting(self.executor, self.clock, self.settings, self.keeper, self.stopped)
         return again.of(plan, {trial.name: trial for trial in self.board.ok()})
 
     def refit_all(self, executor: Executor, settings: Settings, stopped: Callable[[], bool]) -> None:
         """After the search: fit the ensemble's members on all rows and commit them."""
         if self.plan is None:
             raise NothingFitted(self._why_nothing())
-        self.executor, self.stopped = executor, stopped
+        self.executor, self._asked = executor, stopped
         self.settings = replace(settings, deadline=math.inf, seconds=math.inf)
         self.clock = Clock(self.settings)
         executor.open(self.dataset)
@@ -219,19 +231,9 @@ class Run:
 
     # -- while trials come in --------------------------------------------------------------------------------------
 
-    def _keep(self, trial: Trial, fold: int, outcome: Outcome) -> dict[str, Any]:
-        """Put away the model, if it may answer, and the predictions, if the run may be resumed; where they are."""
-        place = None
-        try:
-            if fold < self._kept() and not trial.scout:
-                self.folder.write_model(trial.candidate.key, fold, outcome.files)
-            if self.folder.results is not None and outcome.predictions is not None:
-                place = self.folder.results.append(outcome.predictions.state())
-        except ArtifactError as error:
-            if isinstance(error.__cause__, OSError):
-                self.diary.end(error)
-            raise
-        return {"folder": self.folder.place_of(trial.candidate.key, fold), "place": place}
+    def _keep(self, trial: Trial, fold: int, outcome: Outcome) -> dict[str, Any] | None:
+        """Put away what a fold gave; its model only if that may answer."""
+        return self.keeper.keep(trial, fold, outcome, fold < self._kept() and not trial.scout)
 
     def _kept(self) -> int:
         """How many of the first folds keep their models: the deployed, or one where they are not averaged."""
@@ -328,19 +330,13 @@ class Run:
         keys = {member.key: member.folds for member in plan.members}
         if honest and self.honest is not None:
             try:
-                self.folder.commit(content, {**states, "honest": self.honest.state()}, keys)
-                self.plan = plan
+                if self.keeper.commit(content, {**states, "honest": self.honest.state()}, keys):
+                    self.plan = plan
                 return
             except ArtifactError:  # a truth of the task's own that cannot be written: commit without it
                 pass
-        try:
-            self.folder.commit(content, states, keys)
-        except ArtifactError as error:
-            if self.plan is None:
-                raise
-            self.diary.end(error)
-            return
-        self.plan = plan
+        if self.keeper.commit(content, states, keys):
+            self.plan = plan
         if self.settings.clocked:
             self.clock.committing = max(self.clock.committing, time.monotonic() - started)
 

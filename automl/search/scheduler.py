@@ -30,7 +30,7 @@ class Scheduler:
 
     Args:
         keep: called with (trial, fold, outcome) for every finished fold, to put away its model and what it predicted;
-            returns where they are, for the journal.
+            returns where they are, for the journal, or None when the disk takes no more.
         finished: called with each trial that has a score on every fold.
         tick: called in every round, for what is done beside the trials.
         drop: called with each trial that is given up, to delete its models.
@@ -48,7 +48,7 @@ class Scheduler:
         clock: Clock,
         settings: Settings,
         *,
-        keep: Callable[[Trial, int, Outcome], dict[str, Any]],
+        keep: Callable[[Trial, int, Outcome], dict[str, Any] | None],
         finished: Callable[[Trial], None],
         tick: Callable[[], None],
         drop: Callable[[Trial], None],
@@ -66,10 +66,12 @@ class Scheduler:
         self._jobs: dict[int, tuple[Trial, int]] = {}
         self._count = 0
         self._phase = ""
+        self._noted = {trial.number for trial in board.trials}
 
     def run(self) -> None:
         """Search until the planner has nothing left, the time is up, or the run is stopped."""
         self.tell.began(self.scorer, min(self.executor.capacity().slots, self.settings.slots))
+        self._conclude()
         while not self._over():
             self._fill()
             self.tell.budget(self.executor.capacity, self._jobs.values())
@@ -97,6 +99,14 @@ class Scheduler:
                     self._submit(trial, fold, here)
                     for event in here.wait(0.0):
                         self._take(event)
+
+    def _conclude(self) -> None:
+        """End trials of an earlier process that had all their folds when it was broken off."""
+        for trial in self.board.running():
+            if trial.scout and trial.results:
+                self._scouted(trial)
+            elif trial.repeats(self.board.n_folds):
+                self._complete(trial)
 
     def _over(self) -> bool:
         return self.stopped() or self.clock.work_left() <= 0
@@ -143,7 +153,8 @@ class Scheduler:
         )
         self._count += 1
         self._jobs[job.id] = (trial, fold)
-        if not trial.submitted:
+        if trial.number not in self._noted:
+            self._noted.add(trial.number)
             self._note_start(trial)
         self.tell.started(trial)
         trial.submitted.add(fold)
@@ -197,8 +208,10 @@ class Scheduler:
             return
         try:
             kept = self.keep(trial, fold, outcome)
-        except ArtifactError as error:  # a full disk, or a file name that leaves the folder
+        except ArtifactError as error:  # a file name that leaves the folder, or predictions that cannot be saved
             self._fail(trial, Event(0, "invalid", message=str(error)))
+            return
+        if kept is None:
             return
         row_s = outcome.row_s
         if math.isnan(row_s) and 0 in trial.results:
@@ -261,6 +274,7 @@ class Scheduler:
         """The trial is lost; one that was complete before only gets no further repeat."""
         if trial.state == "ok":
             trial.closed = True
+            self.note({"type": "closed", "trial": trial.number, "reason": f"{event.kind}: {event.message}"})
             return
         trial.state, trial.kind = "failed", event.kind
         trial.reason, trial.detail = f"{event.kind}: {event.message}" if event.message else event.kind, event.detail
@@ -279,7 +293,7 @@ class Scheduler:
                 self.drop(trial)
 
     def _abandon(self) -> None:
-        """Time is up: what has not finished counts as pruned."""
+        """Time is up: what has not finished counts as pruned; a run that was stopped can be resumed with it."""
         self._close_pruned()
         for job in list(self._jobs):
             self.executor.kill(job)
@@ -287,8 +301,11 @@ class Scheduler:
         for trial in self.board.running():
             trial.state = "pruned"
             trial.reason = f"the run ended with {len(trial.results)} of {self.board.n_folds} folds done"
-            self._tell(trial)
-            self.drop(trial)
+            if self.stopped():
+                self.tell.ended(trial)
+            else:
+                self._tell(trial)
+                self.drop(trial)
 
     def _tell(self, trial: Trial) -> None:
         trial.told = True

@@ -55,7 +55,8 @@ class Trial:
         told: its end has been reported.
         detail: the traceback of a failure.
         asked: token of the proposer that suggested it, or None.
-        added: what it adds to the best trial when mixed in, by its first `weighed` folds.
+        added: what it adds to the best trial when mixed in.
+        weighed: (folds, number of the best trial) that `added` is about.
     """
 
     number: int
@@ -75,7 +76,7 @@ class Trial:
     attempts: int = 0
     score: float = math.nan
     asked: Any = None
-    weighed: int = 0
+    weighed: tuple[int, int] = (0, -1)
     added: float = 0.0
     _judged: list[Predictions] = field(default_factory=list)
 

@@ -10,8 +10,8 @@ from automl.store.journal import looks_like_journal
 from automl.store.manifest import MANIFEST, looks_like_manifest
 
 JOURNAL, MEMBERS, STATES = "journal.jsonl", "members", "states"
-RESULTS, INPUTS = "results.bin", "inputs"
-OURS = (MANIFEST, f".{MANIFEST}.new", JOURNAL, MEMBERS, STATES, RESULTS, INPUTS)
+RESULTS, INPUTS, NEW_INPUTS = "results.bin", "inputs", ".inputs.new"
+OURS = (MANIFEST, f".{MANIFEST}.new", JOURNAL, MEMBERS, STATES, RESULTS, INPUTS, NEW_INPUTS)
 
 
 def check_free(path: Path, overwrite: bool) -> bool:

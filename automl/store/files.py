@@ -87,6 +87,29 @@ def below(folder: Path) -> Iterator[Path]:
             yield entry
 
 
+def size_below(folder: str) -> int:
+    """Bytes of all files in a folder and its folders; links are not followed."""
+    total = 0
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                total += size_below(entry.path)
+            else:
+                total += entry.stat(follow_symlinks=False).st_size
+    return total
+
+
+def folders_in(root: Path, folder: str, depth: int) -> list[str]:
+    """What lies so deep in a folder of `root`, by its path relative to that."""
+    if depth == 0:
+        return [folder]
+    try:
+        names = sorted(os.listdir(root / folder))
+    except OSError:  # none, or a file
+        return []
+    return [found for name in names for found in folders_in(root, f"{folder}/{name}", depth - 1)]
+
+
 def folders_of(paths: Iterable[Path], root: Path) -> list[Path]:
     """The folders that hold these files, up to and with `root`, each once."""
     found: set[Path] = {root}

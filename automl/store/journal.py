@@ -30,7 +30,7 @@ class Journal:
         before: called before records are forced to disk, to force what they speak of.
 
     Attributes:
-        found: the whole records that were there when it was opened.
+        found: the records that were there when it was opened.
 
     Raises ArtifactError when the file cannot be opened, and OptionError while another process writes it.
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import zlib
 from collections.abc import Mapping, Sequence
@@ -36,7 +37,9 @@ class Results:
             while view:
                 view = view[os.write(self._file, view) :]
         except OSError as error:
-            os.ftruncate(self._file, self._end)
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._file, self._end)
+            self._end = os.fstat(self._file).st_size
             raise ArtifactError(f"cannot write {self.path}: {error}; free some space and resume") from error
         start, self._end = self._end, self._end + len(data)
         return [start, len(data), zlib.crc32(data)]
@@ -60,8 +63,12 @@ class Results:
         """Force everything to disk and close; more than once is fine."""
         if self._file >= 0:
             file, self._file = self._file, -1
-            os.fsync(file)
-            os.close(file)
+            try:
+                os.fsync(file)
+            except OSError as error:
+                raise ArtifactError(f"the last second of {self.path} may not be on disk: {error}") from error
+            finally:
+                os.close(file)
 
     def _at(self, place: Sequence[int]) -> bytes:
         file = self._file if self._file >= 0 else os.open(self.path, os.O_RDONLY)

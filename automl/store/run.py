@@ -10,6 +10,7 @@ states/<version>/<name>/ what a commit says besides: the combiner, the schema, â
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -22,12 +23,15 @@ from typing import Any
 
 from automl.contract import ArtifactError, OptionError, read_state, write_state
 from automl.store import files
-from automl.store.claim import INPUTS, JOURNAL, MEMBERS, RESULTS, STATES, check_free, clear
+from automl.store.claim import INPUTS, JOURNAL, MEMBERS, NEW_INPUTS, RESULTS, STATES, check_free, clear
 from automl.store.journal import Journal
 from automl.store.manifest import MANIFEST, FileEntry, Manifest, encode, load_manifest
 from automl.store.results import Results
+from automl.store.values import dumps, loads
 from automl.store.versions import versions
 
+_SUMS = "sums.json"
+_AGAIN = "copy the folder again, or fit anew"
 _PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,99}")
 
 
@@ -38,6 +42,7 @@ class RunFolder:
         path: the folder.
         journal: the run's journal.
         results: what finished folds gave; None in a private folder, which cannot be resumed.
+        committed: of a run that is resumed, its last commit.
     """
 
     def __init__(self, path: Path, sync: bool, temporary: bool = False) -> None:
@@ -45,6 +50,7 @@ class RunFolder:
         self.path = path
         self.results = None if temporary else Results(path / RESULTS)
         self.journal = Journal(path / JOURNAL, sync, self.results.sync if self.results else lambda: None)
+        self.committed: Manifest | None = None
         self._models: dict[str, dict[int, str]] = {}
         self._entries: dict[str, dict[str, FileEntry]] = {}
         self._referenced: set[str] = set()
@@ -89,29 +95,57 @@ class RunFolder:
 
     def adopt(self, kept: Mapping[str, Mapping[int, str]]) -> None:
         """Take over the models of an earlier process, key -> fold -> folder; what belongs to none of them goes away."""
-        for key, folds in kept.items():
-            self._models[key] = dict(folds)
-        known = {folder for folds in kept.values() for folder in folds.values()}
-        if (self.path / MANIFEST).is_file():
-            manifest = load_manifest(self.path)
-            self._referenced = {folder for folds in manifest.models.values() for folder in folds.values()}
+        self._models = {key: dict(folds) for key, folds in kept.items()}
+        with contextlib.suppress(ArtifactError):  # nothing was committed, or it is damaged: the next commit is whole
+            self.committed = load_manifest(self.path)
+        if self.committed is not None:
+            self._referenced = {folder for folds in self.committed.models.values() for folder in folds.values()}
         versions = self.path / STATES
         numbers = [int(p.name) for p in versions.iterdir() if p.name.isdigit()] if versions.is_dir() else []
         self._version = max(numbers, default=0)
-        wanted = known | self._referenced
-        for place in sorted((self.path / MEMBERS).glob("*/*")):
-            if place.relative_to(self.path).as_posix() not in wanted:
-                files.discard(place)
+        wanted = self._referenced | {folder for folds in self._models.values() for folder in folds.values()}
+        for folder in files.folders_in(self.path, MEMBERS, 2):
+            if folder not in wanted:
+                files.discard(self.path / folder)
+
+    def holds(self, folder: str, size: int) -> bool:
+        """Are the files of this model there, with so many bytes? After a loss of power they may not be."""
+        try:
+            return files.size_below(f"{self.path}/{folder}") == size
+        except OSError:
+            return False
 
     def write_inputs(self, state: Mapping[str, Any]) -> None:
-        """Keep what a resumed run needs. Raises ArtifactError for what cannot be saved."""
-        write_state(self.path / INPUTS, state)
+        """Keep what a resumed run needs, all of it or nothing. Raises ArtifactError or OSError when that fails."""
+        place, new = self.path / INPUTS, self.path / NEW_INPUTS
+        try:
+            write_state(new, state)
+            sums = {path.relative_to(new).as_posix(): files.digest_of(path) for path in files.below(new)}
+            files.write(new / _SUMS, dumps(sums).encode())
+            files.sync([*files.below(new), new])
+            os.replace(new, place)
+            files.sync([self.path])
+        except (OSError, ArtifactError):
+            files.discard(new)
+            raise
 
     def read_inputs(self) -> dict[str, Any]:
-        """What `write_inputs` kept. Raises ArtifactError when there is nothing."""
-        if not (self.path / INPUTS).is_dir():
-            raise ArtifactError(f"{self.path} cannot be resumed: its data was not kept, or the run ended before it was")
-        return read_state(self.path / INPUTS)
+        """What `write_inputs` kept. Raises ArtifactError when there is nothing, or not what was written."""
+        place = self.path / INPUTS
+        if not place.is_dir():
+            raise ArtifactError(
+                f"{self.path} cannot be resumed: its data was not kept, or the run ended before it was; fit again"
+            )
+        try:
+            sums = loads((place / _SUMS).read_bytes())
+            damaged = [name for name, digest in sums.items() if files.digest_of(place / name) != digest]
+        except (OSError, ValueError, AttributeError) as error:
+            raise ArtifactError(f"cannot read the data of the run in {place}: {error}; {_AGAIN}") from error
+        if damaged:
+            raise ArtifactError(
+                f"{place / damaged[0]} is damaged: its hash differs from that it was written with; {_AGAIN}"
+            )
+        return read_state(place)
 
     def rest(self) -> None:
         """Nothing more happens in this run for now: another process may resume it."""
@@ -180,11 +214,12 @@ class RunFolder:
             raise ArtifactError(f"cannot commit members (key, fold) {missing}: they were never written or were dropped")
         models = {key: {fold: self._models[key][fold] for fold in sorted(wanted[key])} for key in sorted(wanted)}
         folders = [folder for folds in models.values() for folder in folds.values()]
-        entries = {name: entry for folder in folders for name, entry in self._listed(folder).items()}
         self._version += 1
         place = self.path / STATES / str(self._version)
         data = b""
         try:
+            self._look_at(folders)
+            entries = {name: entry for folder in folders for name, entry in self._entries[folder].items()}
             named = self._write_states(place, states)
             new = [folder for folder in folders if folder not in self._on_disk]
             entries |= self._entries_below(place)
@@ -203,6 +238,12 @@ class RunFolder:
         self.rest()
         if self._remove is not None:
             self._remove()
+
+    def _look_at(self, folders: Collection[str]) -> None:
+        """Know the files of models that an earlier process wrote."""
+        for folder in folders:
+            if folder not in self._entries:
+                self._entries[folder] = self._entries_below(self.path / folder)
 
     def _fresh_folder(self, key: str, fold: int) -> str:
         """A folder that no commit refers to and that holds nothing."""
@@ -233,12 +274,6 @@ class RunFolder:
             write_state(place / _plain(name, "a state's name"), state)
         return {name: f"{STATES}/{place.name}/{name}" for name in states}
 
-    def _listed(self, folder: str) -> dict[str, FileEntry]:
-        """The files of a kept model; of an earlier process's, read when they are first needed."""
-        if folder not in self._entries:
-            self._entries[folder] = self._entries_below(self.path / folder)
-        return self._entries[folder]
-
     def _entries_below(self, place: Path) -> dict[str, FileEntry]:
         return {
             path.relative_to(self.path).as_posix(): FileEntry(files.digest_of(path), path.stat().st_size)
@@ -252,7 +287,7 @@ class RunFolder:
         """
         if self._remove is not None:
             return
-        paths = list(files.below(place)) + [self.path / name for folder in new for name in self._listed(folder)]
+        paths = list(files.below(place)) + [self.path / name for folder in new for name in self._entries[folder]]
         anchors = [place / "_"] + [self.path / folder / "_" for folder in new]
         files.sync(paths + files.folders_of(paths + anchors, self.path))
 

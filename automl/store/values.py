@@ -22,7 +22,8 @@ def dumps(value: Any) -> str:
 
 def loads(text: str | bytes) -> Any:
     """What `dumps` wrote; tuples and arrays come back as lists. Raises ValueError."""
-    return json.loads(text, object_hook=_unmarked)
+    mark = _MARK.encode() if isinstance(text, bytes) else _MARK
+    return json.loads(text, object_hook=_unmarked if mark in text else None)  # type: ignore[operator]
 
 
 def _plain(value: Any) -> Any:

@@ -1,109 +1,132 @@
-"""A disk that fills up while a run goes on: the run ends with what it has committed, says so, and can be resumed.
-
-``AUTOML_EVERY_WRITE=1`` in the environment tries every write of the run instead of some: minutes instead of seconds.
-"""
+"""A disk that takes no more ends a run with the best model that was committed, said once; later the run goes on."""
 
 from __future__ import annotations
 
 import errno
 import os
 import pathlib
-import warnings
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
-from sklearn.datasets import load_iris
+import safetensors.numpy
 
-from automl import AutoML, Preset
+from automl import AutoML
 from automl.contract import ArtifactError, OptionError
+from automl.events import Noticed, RunEvent
+from automl.store import Journal
 
-FRAME = load_iris(as_frame=True).frame
-QUICK: dict[str, Any] = {
+WRITES = (
+    (os, "write"),
+    (os, "fsync"),
+    (os, "replace"),
+    (pathlib.Path, "write_bytes"),
+    (pathlib.Path, "write_text"),
+    (safetensors.numpy, "save_file"),
+)
+OPTIONS: dict[str, Any] = {
     "n_trials": 3,
+    "models": ["extra-trees", "linear-baseline"],
     "executor": "inline",
-    "models": ["k-nearest", "tree-baseline"],
-    "preset": Preset(folds=2, stack=False),
     "random_state": 0,
-    "verbose": 0,
 }
 
 
 class Disk:
-    """Takes so many writes, of half of which the last is cut short, and none after them."""
+    """Takes `room` writes below a folder, and half of the next one; full from then on."""
 
-    def __init__(self, writes: float) -> None:
-        self.left, self.writes = writes, 0
+    def __init__(self, room: int, folder: Path) -> None:
+        self.room, self.folder, self.full = room, str(folder), False
 
-    def taking(self, original: Callable[..., Any], data_at: int) -> Callable[..., Any]:
+    def around(self, original: Callable[..., Any]) -> Callable[..., Any]:
         """The same function on this disk."""
 
         def write(*args: Any, **kwargs: Any) -> Any:
-            self.writes += 1
-            self.left -= 1
-            if self.left < 0:
-                if self.left == -1:
-                    data = args[data_at]
-                    original(*args[:data_at], data[: len(data) // 2], *args[data_at + 1 :], **kwargs)
-                raise OSError(errno.ENOSPC, "No space left on device")
-            return original(*args, **kwargs)
+            if not self._ours(original, args):
+                return original(*args, **kwargs)
+            self.room -= 1
+            if self.room >= 0:
+                return original(*args, **kwargs)
+            if self.room == -1 and original.__name__ in ("write", "write_bytes", "write_text"):
+                original(args[0], args[1][: len(args[1]) // 2], **kwargs)
+            self.full = True
+            raise OSError(errno.ENOSPC, "No space left on device")
 
         return write
 
+    def _ours(self, original: Callable[..., Any], args: tuple[Any, ...]) -> bool:
+        place = args[1] if original.__name__ in ("replace", "save_file") else args[0]
+        if isinstance(place, int):
+            place = os.readlink(f"/proc/self/fd/{place}")
+        return str(place).startswith(self.folder)
+
 
 @contextmanager
-def disk(writes: float) -> Iterator[Disk]:
-    """Within this, all that a run writes goes to such a disk."""
-    small = Disk(writes)
+def disk_of(room: int, folder: Path) -> Iterator[Disk]:
+    disk = Disk(room, folder)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(os, "write", small.taking(os.write, 1))
-        patch.setattr(pathlib.Path, "write_bytes", small.taking(pathlib.Path.write_bytes, 1))
-        patch.setattr(pathlib.Path, "write_text", small.taking(pathlib.Path.write_text, 1))
-        yield small
-
-
-def fitted(path: Path, writes: float) -> tuple[AutoML | None, str]:
-    """The model of a run on a disk that takes so many writes, or None; and what was said."""
-    model = AutoML(path=path, **QUICK)
-    with disk(writes), warnings.catch_warnings(record=True) as said:
-        warnings.simplefilter("always")
-        try:
-            model.fit(FRAME, "target")
-        except (ArtifactError, OptionError) as error:
-            return None, str(error)
-    return model, "; ".join(str(one.message) for one in said)
+        for owner, name in WRITES:
+            patch.setattr(owner, name, disk.around(getattr(owner, name)))
+        yield disk
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[AutoML, int]:
-    """An undisturbed run, and how often it wrote."""
-    model = AutoML(path=tmp_path_factory.mktemp("whole") / "run", **QUICK)
-    with disk(float("inf")) as large:
-        model.fit(FRAME, "target")
-    return model, large.writes
+def data() -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"a": rng.normal(size=60), "b": rng.normal(size=60)})
+    frame["target"] = np.where(frame["a"] + 0.5 * rng.normal(size=60) > 0, "yes", "no")
+    return frame
 
 
-def test_every_run_ends_with_a_model_or_a_clear_error_and_is_resumed(whole: tuple[AutoML, int], tmp_path: Path) -> None:
-    expected, writes = whole
-    outcomes = []
-    step = 1 if os.environ.get("AUTOML_EVERY_WRITE") else max(1, writes // 8)
-    for after in range(1, writes, step):
-        path = tmp_path / str(after)
-        model, said = fitted(path, after)
-        outcomes.append(model is not None)
-        assert "No space left" in said
-        if model is not None:
-            assert "best model that is committed" in said
-            assert list(AutoML.load(path).predict(FRAME)) == list(model.predict(FRAME))
-        if (path / "inputs").is_dir() and (path / "journal.jsonl").stat().st_size:
-            try:
-                again = AutoML.resume(path)
-            except (ArtifactError, OptionError):
-                assert model is None  # the inputs were not whole when the disk was full: nothing had begun
-                continue
-            columns = ["model", "score", "state"]
-            assert again.leaderboard()[columns].equals(expected.leaderboard()[columns])
-    assert any(outcomes)
-    assert not all(outcomes)
+def folds(path: Path) -> Counter[tuple[int, int]]:
+    records = Journal.read(path / "journal.jsonl")
+    return Counter((record["trial"], record["fold"]) for record in records if record["type"] == "fold")
+
+
+def fit(data: pd.DataFrame, path: Path, heard: list[RunEvent]) -> AutoML:
+    model = AutoML(path=path, callbacks=[heard.append], verbose=0, **OPTIONS)
+    return model.fit(data, "target", folds=np.arange(60) % 2)
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="needs /proc to tell whose file is written")
+@pytest.mark.filterwarnings("ignore:the run's folder takes no more")
+@pytest.mark.parametrize("room", [0, 1, 5, 9, 16, 31, 60, 90, 10_000])
+def test_a_run_on_a_full_disk_ends_with_what_was_committed_and_goes_on_later(
+    data: pd.DataFrame, tmp_path: Path, room: int
+) -> None:
+    path = tmp_path / "run"
+    heard: list[RunEvent] = []
+    model, refusal = None, ""
+    with disk_of(room, path) as disk:
+        try:
+            model = fit(data, path, heard)
+        except (ArtifactError, OptionError) as error:
+            refusal = str(error)
+    assert model is not None or "No space left" in refusal
+    said = [event.finding for event in heard if isinstance(event, Noticed) and event.finding.code == "disk"]
+    assert disk.full == (room < 10_000)
+    if model is not None:
+        assert len(said) == (room < 10_000)
+        assert model.predict(data).tolist() == AutoML.load(path).predict(data).tolist()
+        assert [finding for finding in model.findings_ if finding.code == "disk"] == said
+    if (path / "inputs").is_dir() and disk.full:
+        before = folds(path)
+        again = AutoML.resume(path, verbose=0)
+        assert set(folds(path).values()) == {1}
+        assert before.keys() <= folds(path).keys()
+        assert (again.leaderboard()["state"] == "ok").sum() >= 4
+        assert AutoML.load(path).predict(data).tolist() == again.predict(data).tolist()
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="needs /proc to tell whose file is written")
+def test_the_warning_says_what_to_do(data: pd.DataFrame, tmp_path: Path) -> None:
+    with (
+        disk_of(75, tmp_path / "run"),
+        pytest.warns(UserWarning, match=r"takes no more.*No space left.*AutoML\.resume"),
+    ):
+        fit(data, tmp_path / "run", [])

@@ -14,8 +14,8 @@ from sklearn.datasets import load_iris
 
 from automl import AutoML
 from automl.contract import ArtifactError, OptionError
-from automl.events import RunEvent, TrialFinished
-from automl.store import Journal, RunFolder
+from automl.events import Noticed, RunEvent, TrialFinished
+from automl.store import Journal, RunFolder, load_manifest
 
 OPTIONS: Mapping[str, Any] = {"n_trials": 3, "models": ["extra-trees", "linear-baseline"], "executor": "inline"}
 
@@ -147,3 +147,101 @@ def test_a_model_that_is_not_here_is_named(broken: tuple[AutoML, list[Path]], tm
     place = shutil.copytree(broken[1][-1], tmp_path / "run")
     with pytest.raises(ArtifactError, match=r"tried the model 'extra-trees', which cannot be used here"):
         AutoML.resume(place, models=["linear-baseline"], n_trials=9)
+
+
+def test_a_folder_that_was_moved_goes_on_elsewhere_with_other_workers(
+    broken: tuple[AutoML, list[Path]], data: pd.DataFrame, tmp_path: Path
+) -> None:
+    place = shutil.copytree(broken[1][2], tmp_path / "elsewhere" / "run")
+    before = folds(place)
+    again = AutoML.resume(place, executor="local", n_jobs=2, verbose=0)
+    assert set(folds(place).values()) == {1}
+    assert before.keys() <= folds(place).keys()
+    assert len(again.leaderboard()) == len(broken[0].leaderboard())
+    assert AutoML.load(place).predict(data).tolist() == again.predict(data).tolist()
+
+
+def test_other_versions_are_said(broken: tuple[AutoML, list[Path]], tmp_path: Path) -> None:
+    place = shutil.copytree(broken[1][-2], tmp_path / "run")
+    journal = Journal(place / "journal.jsonl.new")
+    for record in Journal.read(place / "journal.jsonl"):
+        changed = {**record["versions"], "numpy": "1.0", "left-pad": "3"} if record["type"] == "run" else None
+        journal.append({**record, "versions": changed} if changed else record)
+    journal.close()
+    (place / "journal.jsonl.new").replace(place / "journal.jsonl")
+    heard: list[RunEvent] = []
+    AutoML.resume(place, verbose=0, callbacks=[heard.append])
+    (said,) = [event.finding for event in heard if isinstance(event, Noticed) and event.finding.code == "versions"]
+    assert "numpy 1.0 is now" in said.what
+    assert "left-pad 3 is now missing" in said.what
+    heard.clear()
+    AutoML.resume(shutil.copytree(broken[1][-2], tmp_path / "same"), verbose=0, callbacks=[heard.append])
+    assert not [event for event in heard if isinstance(event, Noticed) and event.finding.code == "versions"]
+
+
+def test_damaged_inputs_are_named(broken: tuple[AutoML, list[Path]], tmp_path: Path) -> None:
+    for name in ("state.json", "arrays.safetensors", "sums.json"):
+        place = shutil.copytree(broken[1][0], tmp_path / name)
+        damaged = place / "inputs" / name
+        content = damaged.read_bytes()
+        damaged.write_bytes(content[:-3] + bytes([content[-3] ^ 1]) + content[-2:])
+        with pytest.raises(ArtifactError, match=r"inputs.*copy the folder again"):
+            AutoML.resume(place)
+        damaged.unlink()
+        with pytest.raises(ArtifactError, match=r"inputs.*copy the folder again"):
+            AutoML.resume(place)
+
+
+def test_inputs_that_were_not_written_whole_are_not_there(broken: tuple[AutoML, list[Path]], tmp_path: Path) -> None:
+    place = shutil.copytree(broken[1][0], tmp_path / "run")
+    (place / "inputs").rename(place / ".inputs.new")
+    with pytest.raises(ArtifactError, match="its data was not kept"):
+        AutoML.resume(place)
+    RunFolder.create(place, overwrite=True).close()
+    assert not (place / ".inputs.new").exists()
+
+
+def test_a_run_broken_off_before_its_first_line_begins(
+    broken: tuple[AutoML, list[Path]], data: pd.DataFrame, tmp_path: Path
+) -> None:
+    place = shutil.copytree(broken[1][0], tmp_path / "run")
+    (place / "journal.jsonl").write_bytes(b"")
+    again = AutoML.resume(place, verbose=0)
+    assert Journal.read(place / "journal.jsonl")[0]["type"] == "run"
+    assert len(again.leaderboard()) == len(broken[0].leaderboard())
+
+
+def test_scores_of_two_metrics_are_not_mixed(broken: tuple[AutoML, list[Path]], tmp_path: Path) -> None:
+    place = shutil.copytree(broken[1][0], tmp_path / "run")
+    with pytest.raises(OptionError, match=r"cannot go on with metric 'accuracy'"):
+        AutoML.resume(place, metric="accuracy")
+
+
+def test_a_model_that_lost_its_files_is_fitted_again(broken: tuple[AutoML, list[Path]], tmp_path: Path) -> None:
+    place = shutil.copytree(broken[1][3], tmp_path / "run")
+    (record,) = [r for r in Journal.read(place / "journal.jsonl") if r["type"] == "fold" and r["folder"]][-1:]
+    next(path for path in sorted((place / record["folder"]).rglob("*")) if path.is_file()).write_bytes(b"")
+    AutoML.resume(place, verbose=0)
+    again = [fold for fold, count in folds(place).items() if count == 2]
+    assert again == [(record["trial"], record["fold"])]
+
+
+def test_what_was_committed_is_replaced_only_by_better(broken: tuple[AutoML, list[Path]], tmp_path: Path) -> None:
+    place = shutil.copytree(broken[1][-1], tmp_path / "run")
+    committed = [load_manifest(place).content["deployment"]["score"]]
+
+    def look(event: RunEvent) -> None:
+        committed.append(load_manifest(place).content["deployment"]["score"])
+
+    AutoML.resume(place, n_trials=4, verbose=0, callbacks=[look])
+    assert len(committed) > 5
+    assert committed == sorted(committed)
+
+
+def test_a_damaged_commit_does_not_keep_a_run_from_going_on(
+    broken: tuple[AutoML, list[Path]], data: pd.DataFrame, tmp_path: Path
+) -> None:
+    place = shutil.copytree(broken[1][-1], tmp_path / "run")
+    (place / "manifest.json").write_bytes((place / "manifest.json").read_bytes()[:-30])
+    again = AutoML.resume(place, verbose=0)
+    assert AutoML.load(place).predict(data).tolist() == again.predict(data).tolist()

@@ -92,7 +92,7 @@ def test_a_runner_that_cannot_be_imported_is_an_error_not_a_hang() -> None:
 
 
 def test_workers_that_cannot_start_fail_the_jobs_that_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("automl.execution.local.interpreter", lambda: "false")
+    monkeypatch.setattr("automl.execution.local._python", lambda: "false")
     executor = LocalExecutor(1, runner=RUNNER)
     try:
         executor.open(small_dataset())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import pathlib
@@ -16,11 +17,20 @@ from typing import Any
 
 import numpy as np
 import pytest
+import safetensors.numpy
 
 from automl.contract import ArtifactError
 from automl.store import Journal, RunFolder, export, load_manifest
 
-STEPS = ((os, "fsync"), (os, "replace"), (os, "rename"), (pathlib.Path, "write_bytes"), (pathlib.Path, "write_text"))
+STEPS = (
+    (os, "write"),
+    (os, "fsync"),
+    (os, "replace"),
+    (os, "rename"),
+    (pathlib.Path, "write_bytes"),
+    (pathlib.Path, "write_text"),
+    (safetensors.numpy, "save_file"),
+)
 
 
 class Countdown:
@@ -40,7 +50,7 @@ class Countdown:
         """The same function, counted before it acts; files are left half written by the fault."""
 
         def counted(*args: Any, **kwargs: Any) -> Any:
-            if original.__name__ in ("write_bytes", "write_text") and self.left == 0:
+            if original.__name__ in ("write", "write_bytes", "write_text") and self.left == 0:
                 original(args[0], args[1][: len(args[1]) // 2], **kwargs)
             self.step()
             return original(*args, **kwargs)
@@ -131,6 +141,56 @@ def test_a_full_disk_at_any_step_leaves_the_commit_before_and_the_next_one_works
         assert raised == countdown.struck
         if not countdown.struck:
             assert safe >= 10
+            return
+    pytest.fail("the steps never ended")
+
+
+def noted(run: RunFolder, number: int) -> None:
+    """What a finished fold leaves: its predictions, and a record that says where they are."""
+    assert run.results is not None
+    place = run.results.append({"n": number, "values": np.full(9, number)})
+    run.journal.append({"n": number, "place": place})
+
+
+def test_a_full_disk_at_any_write_of_a_fold_loses_at_most_that_fold(tmp_path: Path) -> None:
+    for safe in range(200):
+        path = tmp_path / str(safe)
+        run = RunFolder.create(path)
+        run.write_inputs({"rows": np.arange(5)})
+        noted(run, 0)
+        with failing(safe, disk_full) as countdown, contextlib.suppress(ArtifactError):
+            noted(run, 1)
+        noted(run, 2)
+        run.close()
+        again = RunFolder.reopen(path)
+        found = again.journal.found
+        assert [record["n"] for record in found] == ([0, 2] if countdown.struck else [0, 1, 2])
+        assert again.results is not None
+        for record in found:
+            assert again.results.read(record["place"])["values"].tolist() == [record["n"]] * 9
+        assert again.read_inputs()["rows"].tolist() == [0, 1, 2, 3, 4]
+        again.close()
+        if not countdown.struck:
+            assert safe >= 4
+            return
+    pytest.fail("the steps never ended")
+
+
+def test_inputs_are_there_whole_or_not_at_all(tmp_path: Path) -> None:
+    for safe in range(200):
+        run = RunFolder.create(tmp_path / str(safe))
+        with failing(safe, disk_full) as countdown, contextlib.suppress(OSError):
+            run.write_inputs({"rows": np.arange(5), "name": "a"})
+        run.close()
+        again = RunFolder.reopen(run.path)
+        if countdown.struck and not (run.path / "inputs").is_dir():
+            with pytest.raises(ArtifactError, match="its data was not kept"):
+                again.read_inputs()
+        else:
+            assert again.read_inputs()["name"] == "a"
+        again.close()
+        if not countdown.struck:
+            assert safe >= 5
             return
     pytest.fail("the steps never ended")
 

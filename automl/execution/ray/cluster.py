@@ -5,25 +5,26 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import os
-import secrets
 import socket
 import threading
+import uuid
 import warnings
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from automl.contract import ExecutionError
-from automl.execution.guarding import Guard
+from automl.execution.guard import end_marked
 from automl.execution.job import Job
 from automl.execution.limits import available_cpus
+from automl.execution.local import Guard
 from automl.execution.luggage import pack
 from automl.execution.ray import authentication
 from automl.execution.seats import Seating
 
+_MARK = "AUTOML_RAY"
 _OBJECT_STORE = 1_000_000_000
 _REACH_SECONDS = 100.0
 _KNOCK_SECONDS = 5.0
-_MARK = "AUTOML_RAY_OF"
 
 
 class Cluster:
@@ -37,10 +38,11 @@ class Cluster:
         self._plugins = plugins or {}
         self._luggage: Any = None
         self._own = self._started_here = False
-        self._guard: Guard | None = None
         self._keeper: threading.Thread | None = None
         self._there, self._over = threading.Event(), threading.Event()
         self._failure: BaseException | None = None
+        self._guard: Guard | None = None
+        self._mark = f"{_MARK}={uuid.uuid4().hex}"
 
     def begin(self) -> None:
         """Connect in the background, in a thread that stays: Ray's daemons die with the thread that started them."""
@@ -95,6 +97,7 @@ class Cluster:
             ray.shutdown()
             authentication.forget()
         if self._guard is not None:
+            end_marked({self._mark.encode()}, rounds=1)  # agents that would notice only later
             self._guard.close()
             self._guard = None
         self._over.set()
@@ -115,9 +118,11 @@ class Cluster:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)
             if self._address == "local":
-                self._guard, mark = Guard(), f"{_MARK}={secrets.token_hex(16)}"
-                self._guard.watch_marked(mark)
-                _start_patiently(self._slots or available_cpus(), mark)
+                self._guard = Guard()
+                self._guard.mark(self._mark)
+                name, value = self._mark.split("=")
+                with authentication.variables({name: value}):
+                    _start_patiently(self._slots or available_cpus())
                 self._own = True
             else:
                 _knock(self._address)
@@ -127,27 +132,23 @@ class Cluster:
         self._started_here = True
 
 
-def _start_patiently(cpus: int, mark: str) -> None:
+def _start_patiently(cpus: int) -> None:
     """Start a Ray, at the second attempt on a machine so busy that Ray itself gives up waiting after half a minute."""
     import ray
 
     try:
-        _start(cpus, mark)
+        _start(cpus)
     except Exception:
         ray.shutdown()
-        _start(cpus, mark)
+        _start(cpus)
 
 
-def _start(cpus: int, mark: str) -> None:
-    """A Ray that only this program uses: of this machine, reachable from it alone, and with a token of its own.
-
-    mark: a variable for the environment of all its processes, as ``NAME=value``.
-    """
+def _start(cpus: int) -> None:
+    """A Ray that only this program uses: of this machine, reachable from it alone, and with a token of its own."""
     import ray
 
-    name, _, value = mark.partition("=")
     quiet = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_enable_metrics_collection": "0"}
-    with _loopback(), authentication.own_token(), authentication.variables({**quiet, **_chosen(quiet), name: value}):
+    with _loopback(), authentication.own_token(), authentication.variables({**quiet, **_chosen(quiet)}):
         ray.init(
             "local",
             num_cpus=cpus,
