@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import time
 import weakref
 from abc import ABC, abstractmethod
@@ -11,8 +12,9 @@ from typing import Any, Protocol
 
 from automl.contract import ExecutionError
 from automl.execution.job import Dataset, Event, Job
-from automl.execution.protocol import Capacity
+from automl.execution.protocol import Capacity, NodeUse
 from automl.execution.seats import Seat, Seating
+from automl.execution.tally import Tally
 from automl.execution.workers import Ended, Ready, Worker
 
 _START_ATTEMPTS = 3
@@ -44,6 +46,7 @@ class PoolExecutor(ABC):
         self._workers: list[Worker] = []
         self._events: list[Event] = []
         self._held: list[Closable] = []
+        self._tally = Tally()
         self._failed_starts = 0
         self._closed = False
         self._finalizer = weakref.finalize(self, end_all, self._workers, self._held, os.getpid())
@@ -125,6 +128,11 @@ class PoolExecutor(ABC):
         """Slots, busy jobs and devices."""
         held = sum(job is not None for worker in self._workers for job in (worker.job, worker.following))
         return Capacity(self._seating.slots, len(self._queue) + held, self._seating.gpus)
+
+    def nodes(self) -> list[NodeUse]:
+        """What each machine did; those that are there now come with the slots that they have."""
+        self._tally.seen(platform.node(), self._seating.slots)
+        return self._tally.all()
 
     def close(self) -> None:
         """End all workers and free the shared data."""
@@ -235,6 +243,8 @@ class PoolExecutor(ABC):
 
     def _report(self, worker: Worker, event: Event) -> None:
         """Pass on how a job ended, unless it was called off before."""
+        if worker.job is not None and event.job == worker.job.id:
+            self._tally.ended(platform.node(), event, time.monotonic() - worker.since, worker.seat.threads)
         if event.job not in worker.void:
             self._events.append(event)
 

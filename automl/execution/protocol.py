@@ -17,6 +17,25 @@ class Capacity:
     gpus: float = 0.0
 
 
+@dataclass(frozen=True)
+class NodeUse:
+    """What one machine did for an executor, from its start to now.
+
+    Attributes:
+        name: of the machine, as people know it.
+        slots: jobs that can run there at once.
+        jobs: jobs that ended there, whatever their end.
+        busy_seconds: seconds of its slots in which they had a job; a job of k slots counts k times.
+        cpu_seconds: of the jobs that came back with an outcome.
+    """
+
+    name: str
+    slots: int
+    jobs: int
+    busy_seconds: float
+    cpu_seconds: float
+
+
 class Executor(Protocol):
     """Runs jobs somewhere. Not thread-safe: one driver thread owns it.
 
@@ -43,6 +62,10 @@ class Executor(Protocol):
 
     def capacity(self) -> Capacity:
         """How much can run."""
+
+    def nodes(self) -> list[NodeUse]:
+        """What each machine did, those that are gone too; nothing where nobody counts."""
+        return []
 
     def close(self) -> None:
         """End all workers, hard, within a second; no process, file or shared memory is left. May be called twice."""

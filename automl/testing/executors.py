@@ -231,6 +231,15 @@ class ExecutorChecks:
             self.collect(executor, [script(1), script(2)], submit=False)
             assert executor.capacity().busy == 0
 
+    def test_nodes_tell_what_was_done_where(self) -> None:
+        """All jobs are counted once, those that failed too, with the seconds in which they held a slot."""
+        with self.running(slots=2) as executor:
+            self.collect(executor, [script(1, "sleep", seconds=0.4), script(2), script(3, "raise")])
+            nodes = executor.nodes()
+        assert sum(node.jobs for node in nodes) == 3
+        assert sum(node.busy_seconds for node in nodes) >= 0.4
+        assert all(node.name and node.slots >= 1 and node.cpu_seconds >= 0.0 for node in nodes)
+
 
 def _refusal(executor: Executor, job: Job) -> str:
     try:

@@ -26,7 +26,7 @@ from automl.contract import (
 )
 from automl.discovery import PluginRef
 from automl.execution.job import Dataset, Event, Job, Outcome
-from automl.execution.protocol import Capacity
+from automl.execution.protocol import Capacity, NodeUse
 from automl.search.board import Board
 from automl.search.clock import Clock
 from automl.search.events import TrialFinished
@@ -111,6 +111,9 @@ class FakeExecutor:
 
     def capacity(self) -> Capacity:
         return Capacity(self.slots, len(self._queue))
+
+    def nodes(self) -> list[NodeUse]:
+        return []
 
     def close(self) -> None:
         """Nothing."""
