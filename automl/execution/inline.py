@@ -6,11 +6,11 @@ import platform
 import time
 from collections import deque
 
-from automl.contract import ExecutionError
 from automl.execution.job import Dataset, Event, Job
-from automl.execution.limits import available_cpus, gpu_devices
+from automl.execution.limits import available_cpus, gpu_devices, total_memory
 from automl.execution.protocol import Capacity, NodeUse
 from automl.execution.running import UNIT, Runner, find_runner, run_safely
+from automl.execution.seats import Place, Seating
 from automl.execution.tally import Tally
 
 
@@ -39,13 +39,8 @@ class InlineExecutor:
         self._dataset = dataset
 
     def submit(self, job: Job) -> None:
-        """Queue a job. Raises ExecutionError when this machine lacks the cores or devices."""
-        cpus, gpus = available_cpus(), len(gpu_devices())
-        if job.resources.cpus > cpus or job.resources.gpus > gpus:
-            raise ExecutionError(
-                f"job {job.id} needs {job.resources.cpus} cores and {job.resources.gpus:g} GPUs; this machine gives "
-                f"{cpus} cores and {gpus} GPUs. Ask for less."
-            )
+        """Queue a job. Raises ExecutionError when this machine lacks the cores, devices or memory."""
+        Seating((Place(slots=available_cpus(), devices=gpu_devices(), memory=total_memory()),)).check(job)
         self._queue.append(job)
 
     def wait(self, timeout: float) -> list[Event]:

@@ -10,11 +10,22 @@ from automl.execution.job import Dataset, Event, Job
 
 @dataclass(frozen=True)
 class Capacity:
-    """`slots`: jobs that can run at once. `busy`: jobs submitted and not ended. `gpus`: devices in all."""
+    """How much can run.
+
+    Attributes:
+        slots: jobs that can run at once. May change while a cluster grows and shrinks.
+        busy: jobs submitted and not ended.
+        gpus: devices in all.
+        free, free_gpus: slots and devices that no submitted job has, nor waits for.
+        lost: why nothing will ever run here again, or "": the cluster is gone.
+    """
 
     slots: int
     busy: int
     gpus: float = 0.0
+    free: int = 0
+    free_gpus: float = 0.0
+    lost: str = ""
 
 
 @dataclass(frozen=True)

@@ -19,11 +19,12 @@ class Ready:
 
 @dataclass(frozen=True)
 class Ended:
-    """It is gone, with the job it had. `kind` is that job's event."""
+    """It is gone, with the job it had. `kind` and `own` are those of that job's event."""
 
     kind: Literal["crashed", "oom", "node_lost"]
     message: str
     detail: str = ""
+    own: bool = True
 
 
 class Worker(ABC):

@@ -11,12 +11,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from automl.contract import ExecutionError
-from automl.execution.job import Job
 from automl.execution.limits import available_cpus
-from automl.execution.seats import Seating
 
 _OBJECT_STORE = 1_000_000_000
 _REACH_SECONDS = 30.0
+_LEAVE_SECONDS = 1.0
 
 
 class Cluster:
@@ -25,7 +24,7 @@ class Cluster:
     def __init__(self, slots: int | None, address: str | None) -> None:
         self._slots = slots
         self._address = address or os.environ.get("RAY_ADDRESS") or "local"
-        self._started_here = False
+        self._started_here = self._lost = False
         self._keeper: threading.Thread | None = None
         self._there, self._over = threading.Event(), threading.Event()
         self._failure: BaseException | None = None
@@ -37,29 +36,22 @@ class Cluster:
             self._keeper = threading.Thread(target=self._keep, name="automl-ray", daemon=True)
             self._keeper.start()
 
-    def join(self) -> Seating:
+    def join(self) -> None:
         """Wait until it is there. Raises ExecutionError when it cannot be reached or started."""
         self.begin()
         if not self._there.wait(_REACH_SECONDS):
             raise ExecutionError(f"Ray at {self._address!r} did not answer within {_REACH_SECONDS:g} s; is it running?")
         if self._failure is not None:
             raise ExecutionError(f"Ray at {self._address!r} cannot be used: {self._failure}") from self._failure
-        import ray
 
-        there = ray.cluster_resources()  # type: ignore[no-untyped-call, unused-ignore]
-        slots = self._slots or max(1, int(there.get("CPU", 1)))
-        return Seating(slots, tuple(f"GPU {index}" for index in range(int(there.get("GPU", 0)))))
+    @property
+    def own(self) -> bool:
+        """Was it started here?"""
+        return self._started_here and self._address == "local"
 
-    def check(self, job: Job) -> None:
-        """Raises ExecutionError when no single node has the cores and devices."""
-        nodes = [node["Resources"] for node in _nodes() if node["Alive"]]
-        need = job.resources
-        if not any(node.get("CPU", 0) >= need.cpus and node.get("GPU", 0) >= need.gpus for node in nodes):
-            largest = {kind: max((node.get(kind, 0) for node in nodes), default=0) for kind in ("CPU", "GPU")}
-            raise ExecutionError(
-                f"job {job.id} ({job.model.name}) needs {need.cpus} cores and {need.gpus:g} GPUs on one node; the "
-                f"largest of {len(nodes)} nodes have {largest['CPU']:g} and {largest['GPU']:g}. Ask for less."
-            )
+    def abandon(self) -> None:
+        """It is lost: `close` shall not wait for it."""
+        self._lost = True
 
     def close(self) -> None:
         """Shut down what was started here."""
@@ -67,11 +59,20 @@ class Cluster:
             return
         self._there.wait(_REACH_SECONDS)
         if self._started_here:
-            import ray
-
             self._started_here = False
-            ray.shutdown()
+            self._leave()
         self._over.set()
+
+    def _leave(self) -> None:
+        """Shut down; beside the program when the cluster is lost and may never answer."""
+        import ray
+
+        if not self._lost:
+            ray.shutdown()
+            return
+        leaving = threading.Thread(target=ray.shutdown, name="automl-ray-leaves", daemon=True)
+        leaving.start()
+        leaving.join(_LEAVE_SECONDS)
 
     def _keep(self) -> None:
         try:
@@ -106,12 +107,6 @@ def _embedded_options() -> dict[str, Any]:
         "object_store_memory": _OBJECT_STORE,
         "_node_ip_address": "127.0.0.1",
     }
-
-
-def _nodes() -> list[dict[str, Any]]:
-    import ray
-
-    return list(ray.nodes())  # type: ignore[no-untyped-call, unused-ignore]
 
 
 def _check_installed() -> None:
