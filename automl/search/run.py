@@ -11,7 +11,16 @@ from typing import Any
 
 import numpy as np
 
-from automl.contract import ADDITIVE, ArtifactError, Metric, NothingFitted, Problem, Table, TaskPlugin
+from automl.contract import (
+    ADDITIVE,
+    ArtifactError,
+    Finding,
+    Metric,
+    NothingFitted,
+    Problem,
+    Table,
+    TaskPlugin,
+)
 from automl.discovery import PluginRef
 from automl.ensemble import Blend, Recipe, selection_optimism
 from automl.execution.job import Dataset, Job, Outcome
@@ -39,6 +48,7 @@ from automl.search.folding import Folding, training_rows
 from automl.search.history import History
 from automl.search.planner import Planner
 from automl.search.refine import Refined, refined
+from automl.search.refitting import outcomes
 from automl.search.rows import board_rows
 from automl.search.scheduler import Scheduler
 from automl.search.scorer import Scorer
@@ -94,6 +104,7 @@ class Run:
         self.honest: Honest | None = None
         self._combiner: Recipe | None = None
         self._searched = 0.0
+        self.broken_off = False
         self.blender = Blender(
             task,
             problem,
@@ -115,7 +126,7 @@ class Run:
             self.field, self.board, self.scorer, self.clock, self.settings, self.task.name, self.folding.repeats
         )
         self._begin()
-        Scheduler(
+        scheduler = Scheduler(
             self.executor,
             self.planner,
             self.board,
@@ -129,8 +140,19 @@ class Run:
             emit=self.emit,
             note=self._note,
             stopped=self.stopped,
-        ).run()
+        )
+        scheduler.run()
         self._searched = self.clock.elapsed() - started
+        if scheduler.lost:
+            self._mourn(scheduler.lost)
+
+    def _mourn(self, lost: str) -> None:
+        """The executor is gone: the best so far is what there is, and a run with a folder can be resumed."""
+        self.broken_off = True
+        finding = Finding("cluster-lost", lost, done="the search ended early; the best model so far is kept")
+        self.problem = replace(self.problem, findings=(*self.problem.findings, finding))
+        self.emit(Noticed(finding))
+        warnings.warn(f"{finding.what}; {finding.done}", stacklevel=2)
 
     def _begin(self) -> None:
         """The first line of the journal, or the trials of the processes before."""
@@ -155,7 +177,7 @@ class Run:
         plan = self._concluded(self.blender.last())
         if self.budget.asked and self.measure is not None:
             plan = self._kept_to_limits(plan, self.measure)
-        if not self.stopped():
+        if not (self.stopped() or self.broken_off):
             self._note({"type": "finished"})
         baseline = self.board.best(baseline=True)
         self.emit(
@@ -196,36 +218,20 @@ class Run:
     def refit(self, plan: Deployment) -> Deployment:
         """The plan with the ensemble's members fitted on all rows; those that fail or run out of time stay as is."""
         trials = {trial.name: trial for trial in self.board.ok()}
-        waiting = {}
-        for number, name in enumerate(plan.chosen):
-            trial = trials[name]
-            soft = max(0.1, self.clock.work_left()) if self.settings.clocked else math.inf
-            family, params = trial.family, refit_params(trial)
-            candidate = replace(trial.candidate, params=params)
-            references = family.references(candidate.encoders)
-            job = Job(
-                -1 - number,
-                candidate,
-                -1,
-                family.reference,
-                references,
-                family.resources,
-                soft,
-                soft,
-                self.settings.memory,
-            )
-            self.executor.submit(job)
-            waiting[job.id] = trial
+        chosen = [trials[name] for name in plan.chosen]
+        jobs = [self._refit_job(-1 - number, trial) for number, trial in enumerate(chosen)]
         done = []
-        while waiting and self.clock.work_left() > 0 and not self.stopped():
-            for event in self.executor.wait(min(0.5, max(0.0, self.clock.work_left()))):
-                if event.kind == "progress" or event.job not in waiting:
-                    continue
-                trial = waiting.pop(event.job)
-                if event.outcome is not None:
-                    self.folder.write_model(refit_key(trial.candidate.key), -1, event.outcome.files)
-                    done.append(trial.name)
+        for position, outcome in outcomes(self.executor, jobs, self.clock.work_left, self.stopped):
+            self.folder.write_model(refit_key(chosen[position].candidate.key), -1, outcome.files)
+            done.append(chosen[position].name)
         return refitted(plan, done)
+
+    def _refit_job(self, number: int, trial: Trial) -> Job:
+        """The trial's model on all rows; it may take all the time there is."""
+        soft = max(0.1, self.clock.work_left()) if self.settings.clocked else math.inf
+        family, candidate = trial.family, replace(trial.candidate, params=refit_params(trial))
+        references, memory = family.references(candidate.encoders), self.settings.memory
+        return Job(number, candidate, -1, family.reference, references, family.resources, soft, soft, memory)
 
     def refit_all(self, executor: Executor, settings: Settings, stopped: Callable[[], bool]) -> None:
         """After the search: fit the ensemble's members on all rows and commit them."""

@@ -97,6 +97,8 @@ class FakeExecutor:
             return []
         job = self._queue.pop(0)
         given = self.answer(job)
+        if isinstance(given, Event):
+            return [given]
         if isinstance(given, str):
             return [Event(job.id, given, message=f"{given} on purpose")]  # type: ignore[arg-type]
         assert self.dataset is not None

@@ -29,9 +29,9 @@ class RayExecutor(PoolExecutor):
     the actors themselves. Children that a plugin started on another node are left to Ray.
 
     Nodes may come and go. Without `slots` all cores are used, and an autoscaler is asked for more when jobs wait.
-    Actors that have nothing to do for a minute are let go, so that nodes may be taken away. Ray is told of cores and GPUs;
-    the memory that jobs declare is counted by the driver alone: an actor serves many jobs, and Ray fixes what it holds for
-    its life. A cluster whose head is lost is given up after `silence_seconds`, before Ray would end the program.
+    Actors that have nothing to do for a minute are let go, so that nodes may be taken away. Ray is told of cores and
+    GPUs; the memory that jobs declare is counted by the driver alone: an actor serves many jobs, and Ray fixes what it
+    holds for its life. A cluster whose head is lost is given up after `silence_seconds`; Ray would end the program.
     """
 
     tick = 0.5
