@@ -245,6 +245,9 @@ class PoolExecutor(ABC):
             job = worker.job
             if job is None:
                 self._police_idle(worker, now - worker.since)
+            elif worker.following is not None and now - worker.since > self.brisk_seconds and worker.recall():
+                self._queue.appendleft(worker.following)
+                worker.following = None
             elif now - worker.since > job.hard_seconds and not worker.talking():
                 message = f"ended at its hard limit of {job.hard_seconds:.1f} s"
                 self._stop(worker, Event(job.id, "timeout", message=message))

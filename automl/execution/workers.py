@@ -86,6 +86,10 @@ class Worker(ABC):
     def reap(self) -> None:
         """After `kill`: wait a moment for it to be gone, and free what was kept for it."""
 
+    def recall(self) -> bool:
+        """Take the following job away from it, if that can be done: nothing is heard of that call any more."""
+        return False
+
     def talking(self) -> bool:
         """Is its result on the way right now?"""
         return False

@@ -1,8 +1,9 @@
-"""The benchmark's modules can be imported, as its scripts import each other."""
+"""The modules of examples can be imported, as their scripts import each other."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
-sys.path.append(str(Path(__file__).parents[2] / "examples" / "benchmark"))
+for folder in ("benchmark", "cluster_job/checks"):
+    sys.path.append(str(Path(__file__).parents[2] / "examples" / folder))

@@ -140,6 +140,18 @@ class RayWorker(Worker):
                 said.append(Ready())
         return said
 
+    def recall(self) -> bool:
+        """Cancel the call that waits in the actor, unless it has begun."""
+        import ray
+
+        for ref, call in list(self.awaited.items()):
+            if call is self.following and ref not in self.arrived:
+                with contextlib.suppress(Exception):
+                    ray.cancel(ref)
+                del self.awaited[ref]
+                return True
+        return False
+
     def kill(self) -> None:
         """Kill the actor, and the children that its process has on this machine."""
         import ray
