@@ -23,7 +23,8 @@ class LittleCluster:
         from ray.cluster_utils import Cluster
 
         head = {"num_cpus": 0, "include_dashboard": False, "object_store_memory": _STORE}
-        self._cluster: Any = Cluster(initialize_head=True, head_node_args=head)
+        # without signal handlers, so that nodes can be added from any thread; `close` ends them
+        self._cluster: Any = Cluster(initialize_head=True, head_node_args=head, shutdown_at_exit=False)
         ray.init(self._cluster.address, log_to_driver=False, configure_logging=False)
         self.nodes: list[Any] = []
         for resources in nodes:
