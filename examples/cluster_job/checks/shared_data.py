@@ -7,6 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import psutil
@@ -83,7 +84,11 @@ def main() -> int:
     given = parser.parse_args()
     import ray
 
-    options = {"include_dashboard": False, "_node_ip_address": "127.0.0.1", "object_store_memory": 10**9}
+    options: dict[str, Any] = {
+        "include_dashboard": False,
+        "_node_ip_address": "127.0.0.1",
+        "object_store_memory": 10**9,
+    }
     ray.init("local", num_cpus=given.workers, **options)
     executor = RayExecutor(given.workers, runner=read_all)
     executor.open(dataset_of(0.1))
