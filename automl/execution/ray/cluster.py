@@ -15,7 +15,6 @@ from automl.execution.limits import available_cpus
 
 _OBJECT_STORE = 1_000_000_000
 _REACH_SECONDS = 30.0
-_LEAVE_SECONDS = 1.0
 
 
 class Cluster:
@@ -50,29 +49,23 @@ class Cluster:
         return self._started_here and self._address == "local"
 
     def abandon(self) -> None:
-        """It is lost: `close` shall not wait for it."""
+        """It is lost: leave it, whoever has joined it, beside the program; Ray would soon end the program otherwise."""
+        import ray
+
         self._lost = True
+        threading.Thread(target=ray.shutdown, name="automl-ray-leaves", daemon=True).start()
 
     def close(self) -> None:
         """Shut down what was started here."""
         if self._keeper is None:
             return
         self._there.wait(_REACH_SECONDS)
-        if self._started_here:
+        if self._started_here and not self._lost:
+            import ray
+
             self._started_here = False
-            self._leave()
-        self._over.set()
-
-    def _leave(self) -> None:
-        """Shut down; beside the program when the cluster is lost and may never answer."""
-        import ray
-
-        if not self._lost:
             ray.shutdown()
-            return
-        leaving = threading.Thread(target=ray.shutdown, name="automl-ray-leaves", daemon=True)
-        leaving.start()
-        leaving.join(_LEAVE_SECONDS)
+        self._over.set()
 
     def _keep(self) -> None:
         try:

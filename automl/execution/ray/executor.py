@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from automl.execution.environment import by_value
 from automl.execution.job import Dataset, Event, Job
@@ -31,7 +31,7 @@ class RayExecutor(PoolExecutor):
     Nodes may come and go. Without `slots` all cores are used, and an autoscaler is asked for more when jobs wait.
     Actors that have nothing to do for a minute are let go, so that nodes may be taken away. Ray is told of cores and
     GPUs; the memory that jobs declare is counted by the driver alone: an actor serves many jobs, and Ray fixes what it
-    holds for its life. A cluster whose head is lost is given up after `silence_seconds`; Ray would end the program.
+    holds for its life. A cluster whose head is lost is left after `silence_seconds`; Ray would end the program.
     """
 
     tick = 0.5
@@ -139,24 +139,41 @@ class RayExecutor(PoolExecutor):
     def _collect(self) -> None:
         if self._gone:
             return
-        awaited = {ref: worker for worker in self._actors() for ref in worker.awaited}
-        if awaited:
-            import ray
+        with self._bearing():
+            awaited = {ref: worker for worker in self._actors() for ref in worker.awaited}
+            if awaited:
+                import ray
 
-            arrived, _ = ray.wait(list(awaited), num_returns=len(awaited), timeout=0)
-            for ref in arrived:
-                awaited[ref].arrived.append(ref)
-        self._read_board()
-        super()._collect()
+                arrived, _ = ray.wait(list(awaited), num_returns=len(awaited), timeout=0)
+                for ref in arrived:
+                    awaited[ref].arrived.append(ref)
+            self._read_board()
+            super()._collect()
+
+    def _dispatch(self) -> None:
+        with self._bearing():
+            super()._dispatch()
 
     def _listen(self, seconds: float) -> None:
         import ray
 
-        awaited = [ref for worker in self._actors() for ref in worker.awaited]
-        if awaited:
-            ray.wait(awaited, num_returns=1, timeout=seconds)
-        else:
-            time.sleep(seconds)
+        with self._bearing():
+            awaited = [ref for worker in self._actors() for ref in worker.awaited]
+            if awaited:
+                ray.wait(awaited, num_returns=1, timeout=seconds)
+            else:
+                time.sleep(seconds)
+
+    @contextlib.contextmanager
+    def _bearing(self) -> Iterator[None]:
+        """Without the Ray processes of this machine there is no way to the cluster any more."""
+        from ray.exceptions import RaySystemError
+
+        try:
+            yield
+        except (OSError, RaySystemError) as error:
+            if not self._gone:
+                self._bereave(f"the Ray cluster is lost: its processes on this machine are gone ({error})")
 
     def _actors(self) -> list[RayWorker]:
         return [worker for worker in self._workers if isinstance(worker, RayWorker)]

@@ -73,7 +73,8 @@ def stored_mb() -> float:
 
     time.sleep(3.0)  # Ray tells what is used once in a while
     name = "object_store_memory"
-    return float(ray.cluster_resources()[name] - ray.available_resources().get(name, 0.0)) / _MB
+    there: Any = ray
+    return float(there.cluster_resources()[name] - there.available_resources().get(name, 0.0)) / _MB
 
 
 def main() -> int:
