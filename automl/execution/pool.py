@@ -61,6 +61,7 @@ class PoolExecutor(ABC):
         self._names: dict[str, str] = {}
         self._mishaps: dict[tuple[str, int], set[str]] = {}
         self._shunned: dict[int, set[str]] = {}
+        self._alone: set[int] = set()
         self._homeless: dict[int, float] = {}
         self._free, self._free_devices = seating.slots, seating.gpus
         self._gone = ""
@@ -220,8 +221,12 @@ class PoolExecutor(ABC):
 
     def _lost(self, worker: Worker, end: Ended) -> None:
         job = worker.job
+        ahead = worker.following is not None and not worker.orderly
         self._discard(worker)
-        if job is not None:
+        if job is not None and ahead and job.id not in worker.void:  # which of the two it was is not known
+            self._alone |= {each.id for each in (job, worker.following) if each is not None}
+            self._queue.appendleft(job)
+        elif job is not None:
             self._mishaps.setdefault((job.candidate.key, job.fold), set()).add(worker.seat.place)
             self._report(worker, Event(job.id, end.kind, message=end.message, detail=end.detail, own=end.own))
         elif not worker.ready and end.kind != "node_lost":
@@ -324,7 +329,7 @@ class PoolExecutor(ABC):
 
     def _give_ahead(self, job: Job) -> bool:
         """Let a busy worker have a job already, so that it need not wait for the driver in between. Has one got it?"""
-        if self._typical > self.brisk_seconds or self._shunned.get(job.id):
+        if self._typical > self.brisk_seconds or self._shunned.get(job.id) or job.id in self._alone:
             return False
         free = [w for w in self._busy() if self._takes_ahead(w, job)]
         if free:

@@ -31,6 +31,7 @@ class Worker(ABC):
     """One worker process, which runs one job at a time.
 
     Class attribute `depth`: jobs that it may hold; with 2, it begins the next without waiting for the driver.
+    Class attribute `orderly`: what it has said before its end is always heard, so that its end is that of `job`.
 
     Attributes:
         seat: what it was started with.
@@ -43,6 +44,7 @@ class Worker(ABC):
     """
 
     depth: ClassVar[int] = 1
+    orderly: ClassVar[bool] = True
 
     def __init__(self, seat: Seat) -> None:
         self.seat = seat

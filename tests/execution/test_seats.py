@@ -289,3 +289,19 @@ def test_each_machine_is_told_of_with_what_it_did() -> None:
     pool.end(0)
     pool.end(1, "crashed")
     assert [(node.name, node.slots, node.jobs) for node in pool.nodes()] == [("host a", 1, 1), ("host b", 1, 1)]
+
+
+def test_when_it_is_not_known_which_of_two_jobs_killed_a_worker_each_runs_alone() -> None:
+    pool = PaperPool(machine(slots=1))
+    PaperWorker.depth, PaperWorker.orderly = 2, False
+    try:
+        pool._typical = 0.0
+        pool.give(*jobs(0, 3))
+        assert [worker.following.id for worker in pool._workers if worker.following] == [1]
+        assert pool.end(0, "crashed") == []
+        assert pool.running() == [0]
+        assert not any(worker.following for worker in pool._workers)
+        assert [event.kind for event in pool.end(0, "crashed")] == ["crashed"]
+        assert pool.running() == [1]
+    finally:
+        PaperWorker.depth, PaperWorker.orderly = 1, True

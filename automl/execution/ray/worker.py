@@ -79,6 +79,7 @@ class RayWorker(Worker):
     """
 
     depth = 2
+    orderly = False
 
     def __init__(self, seat: Seat, hello: tuple[bytes, tuple[str, ...]], share_point: SharePoint) -> None:
         import ray
