@@ -14,7 +14,7 @@ from automl.contract import ExecutionError
 from automl.execution.limits import available_cpus
 
 _OBJECT_STORE = 1_000_000_000
-_REACH_SECONDS = 30.0
+_REACH_SECONDS = 100.0
 
 
 class Cluster:
