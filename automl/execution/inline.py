@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import platform
+import time
 from collections import deque
 
-from automl.contract import ExecutionError
 from automl.execution.job import Dataset, Event, Job
-from automl.execution.limits import available_cpus, gpu_devices
-from automl.execution.protocol import Capacity
+from automl.execution.limits import available_cpus, gpu_devices, total_memory
+from automl.execution.protocol import Capacity, NodeUse
 from automl.execution.running import UNIT, Runner, find_runner, run_safely
+from automl.execution.seats import Place, Seating
+from automl.execution.tally import Tally
 
 
 class InlineExecutor:
@@ -25,6 +28,8 @@ class InlineExecutor:
         self._dataset: Dataset | None = None
         self._queue: deque[Job] = deque()
         self._ended: list[Event] = []
+        self._tally = Tally()
+        self._tally.seen(platform.node(), 1)
 
     def start(self) -> None:
         """Nothing to warm up."""
@@ -34,13 +39,8 @@ class InlineExecutor:
         self._dataset = dataset
 
     def submit(self, job: Job) -> None:
-        """Queue a job. Raises ExecutionError when this machine lacks the cores or devices."""
-        cpus, gpus = available_cpus(), len(gpu_devices())
-        if job.resources.cpus > cpus or job.resources.gpus > gpus:
-            raise ExecutionError(
-                f"job {job.id} needs {job.resources.cpus} cores and {job.resources.gpus:g} GPUs; this machine gives "
-                f"{cpus} cores and {gpus} GPUs. Ask for less."
-            )
+        """Queue a job. Raises ExecutionError when this machine lacks the cores, devices or memory."""
+        Seating((Place(slots=available_cpus(), devices=gpu_devices(), memory=total_memory()),)).check(job)
         self._queue.append(job)
 
     def wait(self, timeout: float) -> list[Event]:
@@ -56,7 +56,9 @@ class InlineExecutor:
         def progress(step: int, value: float) -> None:
             events.append(Event(job.id, "progress", step=step, value=value))
 
+        began = time.monotonic()
         events.append(run_safely(find_runner(self._runner), job, self._dataset, progress))
+        self._tally.ended(platform.node(), events[-1], time.monotonic() - began, 1)
         return events
 
     def kill(self, job: int) -> None:
@@ -70,6 +72,10 @@ class InlineExecutor:
     def capacity(self) -> Capacity:
         """One slot."""
         return Capacity(1, len(self._queue), float(len(gpu_devices())))
+
+    def nodes(self) -> list[NodeUse]:
+        """This machine."""
+        return self._tally.all()
 
     def close(self) -> None:
         """Forget everything."""

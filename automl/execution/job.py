@@ -67,6 +67,11 @@ class Job:
     memory: int = 0
     measure: bool = False
 
+    @property
+    def bounded(self) -> bool:
+        """Has it a hard limit?"""
+        return self.hard_seconds < math.inf
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -104,6 +109,7 @@ class Event:
         message: one line for the leaderboard.
         detail: the traceback as text, when there is one.
         step, value: of a progress report.
+        own: may its end have to do with the job itself? False where a machine was lost or ran out of memory.
     """
 
     job: int
@@ -113,3 +119,4 @@ class Event:
     detail: str = ""
     step: int = 0
     value: float = math.nan
+    own: bool = True

@@ -52,6 +52,17 @@ def available_memory() -> int:
     return free
 
 
+def total_memory() -> int:
+    """Bytes that this machine, or the container's limit, gives in all."""
+    import psutil
+
+    total = int(psutil.virtual_memory().total)
+    for folder in _cgroup_folders("memory"):
+        limit = _number(folder / "memory.max") or _number(folder / "memory.limit_in_bytes")
+        total = min(total, limit or total)
+    return total
+
+
 def parse_memory(text: str | float | None) -> int:
     """Bytes from ``"4GiB"``, ``"500 MB"`` or a number; None and 0 mean no cap. Raises OptionError."""
     if text is None:

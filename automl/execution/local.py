@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import platform
 import selectors
 import signal
 import socket
@@ -18,11 +19,11 @@ from automl.execution import guard
 from automl.execution.channel import Channel
 from automl.execution.environment import by_value, module_paths, thread_variables
 from automl.execution.job import Dataset, Event, Job
-from automl.execution.limits import gpu_devices
+from automl.execution.limits import gpu_devices, total_memory
 from automl.execution.memory import resident, tree
 from automl.execution.pool import PoolExecutor
 from automl.execution.running import UNIT, Runner, decode
-from automl.execution.seats import Seat, Seating
+from automl.execution.seats import Place, Seat, Seating
 from automl.execution.shared import Shared
 from automl.execution.workers import Ended, Ready, Worker
 
@@ -52,7 +53,8 @@ class LocalExecutor(PoolExecutor):
         gpus: Sequence[str] | None = None,
         runner: str | Runner = UNIT,
     ) -> None:
-        super().__init__(Seating(slots, gpu_devices() if gpus is None else tuple(gpus)), memory)
+        devices = gpu_devices() if gpus is None else tuple(gpus)
+        super().__init__(Seating((Place("", platform.node(), slots, devices, total_memory()),)), memory)
         self._hello = (by_value(runner), tuple(preload))
         self._guard: Guard | None = None
         self._data = Data()

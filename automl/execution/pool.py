@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 import weakref
 from abc import ABC, abstractmethod
 from collections import deque
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from automl.contract import ExecutionError
 from automl.execution.job import Dataset, Event, Job
-from automl.execution.protocol import Capacity
-from automl.execution.seats import Seat, Seating
+from automl.execution.protocol import Capacity, NodeUse
+from automl.execution.seats import Offer, Seat, Seating
+from automl.execution.tally import Tally
 from automl.execution.workers import Ended, Ready, Worker
 
 _START_ATTEMPTS = 3
+_DEVICE_SECONDS = 10.0
+_LATEST = 0.1
 
 
 class Closable(Protocol):
@@ -25,10 +29,11 @@ class Closable(Protocol):
 
 
 class PoolExecutor(ABC):
-    """Gives queued jobs to workers first come, first served, and turns every way a worker can end into one event.
+    """Gives queued jobs to workers as `seats` plans it, and turns every way a worker can end into one event.
 
     A job with ``cpus=k`` takes k slots and a worker started with k threads. A worker that has run a model before is
-    preferred for it. `wait` returns at once when no job is queued or running.
+    preferred for it, and one on another machine for a job that has lost a worker before. `wait` returns at once when no
+    job is queued or running.
     """
 
     isolates = True
@@ -36,6 +41,14 @@ class PoolExecutor(ABC):
     """Seconds between looks at the memory and the pulse of busy workers."""
     start_seconds = 300.0
     """A worker that is not ready by then counts as lost."""
+    start_failure: Literal["crashed", "node_lost"] = "crashed"
+    """What it then counts as; workers that crash at their start three times in a row are tried no more."""
+    brisk_seconds = math.inf
+    """Where jobs take less, a busy worker may be given its next job ahead; else that job could wait long for it."""
+    idle_seconds = math.inf
+    """A worker that has had no job for so long is let go."""
+    homeless_seconds = 60.0
+    """A job that no machine can run any more, since some have left, is given up after so long."""
 
     def __init__(self, seating: Seating, memory: int = 0) -> None:
         self._seating = seating
@@ -44,8 +57,18 @@ class PoolExecutor(ABC):
         self._workers: list[Worker] = []
         self._events: list[Event] = []
         self._held: list[Closable] = []
+        self._tally = Tally()
+        self._names: dict[str, str] = {}
+        self._mishaps: dict[tuple[str, int], set[str]] = {}
+        self._shunned: dict[int, set[str]] = {}
+        self._alone: set[int] = set()
+        self._homeless: dict[int, float] = {}
+        self._free, self._free_devices = seating.slots, seating.gpus
+        self._gone = ""
+        self._typical, self._shrunk = math.inf, False
         self._failed_starts = 0
         self._closed = False
+        self._seat(seating)
         self._finalizer = weakref.finalize(self, end_all, self._workers, self._held, os.getpid())
 
     # -- what a kind of worker brings -------------------------------------------------------------------------------
@@ -67,8 +90,7 @@ class PoolExecutor(ABC):
     def start(self) -> None:
         """Begin to warm up one worker per slot."""
         self._check_open()
-        seat = Seat()
-        while self._seating.room(self._workers, seat):
+        while (seat := self._seating.home(self._workers, Seat())) is not None:
             self._workers.append(self._hire(seat))
 
     def open(self, dataset: Dataset) -> None:
@@ -81,9 +103,12 @@ class PoolExecutor(ABC):
     def submit(self, job: Job) -> None:
         """Queue a job, and hand it out when a worker is ready."""
         self._check_open()
+        if self._gone:
+            raise ExecutionError(self._gone)
         self._seating.check(job)
+        if self._mishaps:
+            self._shunned[job.id] = self._mishaps.get((job.candidate.key, job.fold), set())
         self._queue.append(job)
-        self._collect()
         self._dispatch()
 
     def wait(self, timeout: float) -> list[Event]:
@@ -92,6 +117,7 @@ class PoolExecutor(ABC):
             return []
         until = time.monotonic() + timeout
         while True:
+            self._look_around()
             self._collect()
             self._police()
             self._dispatch()
@@ -124,7 +150,12 @@ class PoolExecutor(ABC):
     def capacity(self) -> Capacity:
         """Slots, busy jobs and devices."""
         held = sum(job is not None for worker in self._workers for job in (worker.job, worker.following))
-        return Capacity(self._seating.slots, len(self._queue) + held, self._seating.gpus)
+        busy = len(self._queue) + held
+        return Capacity(self._seating.slots, busy, self._seating.gpus, self._free, self._free_devices, self._gone)
+
+    def nodes(self) -> list[NodeUse]:
+        """What each machine did; one that has left comes with the slots that it had."""
+        return self._tally.all()
 
     def close(self) -> None:
         """End all workers and free the shared data."""
@@ -132,6 +163,35 @@ class PoolExecutor(ABC):
         self._queue.clear()
         self._events.clear()
         self._finalizer()
+
+    # -- machines come and go ----------------------------------------------------------------------------------------
+
+    def _look_around(self) -> None:  # noqa: B027 - most pools have one machine, which stays
+        """Take note of machines that have come or left, where that happens."""
+
+    def _seat(self, seating: Seating) -> None:
+        """From now on these machines are there; workers on others are lost."""
+        there = {place.key for place in seating.places}
+        self._shrunk = self._shrunk or any(place.key not in there for place in self._seating.places)
+        self._seating = seating
+        self._names |= {place.key: place.name for place in seating.places}
+        for place in seating.places:
+            self._tally.seen(place.name, place.slots)
+        for worker in [worker for worker in self._workers if worker.seat.place not in there]:
+            self._lost(worker, Ended("node_lost", f"node {self._names.get(worker.seat.place, '')} was lost"))
+
+    def _bereave(self, reason: str) -> None:
+        """All machines are gone for good: every job ends now, and no other is taken."""
+        self._gone = reason
+        held = [job for worker in self._workers for job in (worker.job, worker.following) if job is not None]
+        void = {job for worker in self._workers for job in worker.void}
+        self._events += [
+            Event(job.id, "node_lost", message=reason) for job in (*held, *self._queue) if job.id not in void
+        ]
+        self._workers.clear()
+        self._queue.clear()
+        self._seating = Seating(())
+        self._free, self._free_devices = 0, 0.0
 
     # -- one round ---------------------------------------------------------------------------------------------------
 
@@ -151,6 +211,8 @@ class PoolExecutor(ABC):
                     self._finished(worker, message)
 
     def _finished(self, worker: Worker, event: Event) -> None:
+        seconds = time.monotonic() - worker.since
+        self._typical = seconds if math.isinf(self._typical) else self._typical + _LATEST * (seconds - self._typical)
         self._report(worker, event)
         worker.rest()
         if worker.swollen():
@@ -159,10 +221,15 @@ class PoolExecutor(ABC):
 
     def _lost(self, worker: Worker, end: Ended) -> None:
         job = worker.job
+        ahead = worker.following is not None and not worker.orderly
         self._discard(worker)
-        if job is not None:
-            self._report(worker, Event(job.id, end.kind, message=end.message, detail=end.detail))
-        elif not worker.ready:
+        if job is not None and ahead and job.id not in worker.void:  # which of the two it was is not known
+            self._alone |= {each.id for each in (job, worker.following) if each is not None}
+            self._queue.appendleft(job)
+        elif job is not None:
+            self._mishaps.setdefault((job.candidate.key, job.fold), set()).add(worker.seat.place)
+            self._report(worker, Event(job.id, end.kind, message=end.message, detail=end.detail, own=end.own))
+        elif not worker.ready and end.kind != "node_lost":
             self._failed_starts += 1
             if self._failed_starts >= _START_ATTEMPTS:
                 self._give_up(end)
@@ -177,13 +244,15 @@ class PoolExecutor(ABC):
         self._queue.clear()
 
     def _police(self) -> None:
-        """End jobs past their hard limit or memory cap, and workers that never get ready."""
+        """End jobs past their hard limit or memory cap, and workers that never get ready or have nothing to do."""
         now = time.monotonic()
         for worker in tuple(self._workers):
             job = worker.job
             if job is None:
-                if not worker.ready and now - worker.since > self.start_seconds:
-                    self._lost(worker, Ended("crashed", f"not ready {self.start_seconds:.0f} s after its start"))
+                self._police_idle(worker, now - worker.since)
+            elif worker.following is not None and now - worker.since > self.brisk_seconds and worker.recall():
+                self._queue.appendleft(worker.following)
+                worker.following = None
             elif now - worker.since > job.hard_seconds and not worker.talking():
                 message = f"ended at its hard limit of {job.hard_seconds:.1f} s"
                 self._stop(worker, Event(job.id, "timeout", message=message))
@@ -192,6 +261,34 @@ class PoolExecutor(ABC):
                 self._stop(worker, Event(job.id, "oom", message=message))
         if self._memory:
             self._police_total()
+        self._police_queue(now)
+
+    def _police_idle(self, worker: Worker, seconds: float) -> None:
+        if not worker.ready and seconds > self.start_seconds:
+            self._lost(worker, Ended(self.start_failure, f"not ready {self.start_seconds:.0f} s after its start"))
+        elif not worker.ready and worker.seat.devices and seconds > _DEVICE_SECONDS:
+            for other in self._idle_beside(worker):
+                self._discard(other)
+        elif worker.ready and seconds > self.idle_seconds:
+            self._discard(worker)
+
+    def _idle_beside(self, worker: Worker) -> list[Worker]:
+        """Idle workers that may hold the devices for which another one waits: who gets which, Ray decides."""
+        beside = [other for other in self._workers if other.ready and other.job is None and other.seat.devices]
+        return [other for other in beside if other.seat.place == worker.seat.place]
+
+    def _police_queue(self, now: float) -> None:
+        """Give up jobs that fit on no machine since some have left, unless such a one comes back soon."""
+        if not self._shrunk:
+            return
+        for job in tuple(self._queue):
+            if self._seating.holds(job.resources):
+                self._homeless.pop(job.id, None)
+            elif now - self._homeless.setdefault(job.id, now) > self.homeless_seconds:
+                self._queue.remove(job)
+                self._homeless.pop(job.id)
+                message = f"for {self.homeless_seconds:.0f} s there has been no machine that could run it"
+                self._events.append(Event(job.id, "node_lost", message=message))
 
     def _police_total(self) -> None:
         held = {worker: worker.memory() for worker in self._workers}
@@ -205,36 +302,50 @@ class PoolExecutor(ABC):
             self._stop(worst, Event(worst.job.id if worst.job else -1, "oom", message=message))
 
     def _dispatch(self) -> None:
-        """Give the queue to workers in order; nothing overtakes a job that waits for slots."""
-        plan = self._seating.plan(self._workers)
+        """Give the queue to workers in the order of the plan."""
+        plan, ahead = self._seating.plan(self._workers), True
+        full = {True: False, False: False}
         for job in tuple(self._queue):
-            if plan.full(job):
-                self._give_ahead(job)
-                break
-            seat = plan.seat(job)
-            if seat is None:
+            kind = plan.kind(job)
+            offer = None if full[kind] else plan.offer(job, self._shunned.get(job.id, ()))
+            if offer is not None:
+                self._seat_job(job, offer)
                 continue
-            worker = plan.take(seat, job.model.name)
-            if worker is None:
-                for idle in plan.make_room(seat):
-                    self._discard(idle)
-                self._workers.append(self._hire(seat))
-            elif worker.ready:
-                self._queue.remove(job)
-                worker.begin(job)
+            full[kind] = full[kind] or plan.full(kind)
+            ahead = ahead and (bool(job.resources.gpus) or self._give_ahead(job))
+            if all(full.values()) and not ahead:
+                break
+        self._free, self._free_devices = plan.free(), plan.free_devices()
 
-    def _give_ahead(self, job: Job) -> None:
-        """Let a busy worker have the head of the queue already, so that it need not wait for the driver in between."""
-        seat = Seat(job.resources.cpus)
-        if job.resources.gpus:
-            return
-        free = [w for w in self._busy() if w.seat == seat and w.following is None and w.depth > 1]
+    def _seat_job(self, job: Job, offer: Offer) -> None:
+        if offer.worker is None:
+            for idle in offer.leaving:
+                self._discard(idle)
+            self._workers.append(self._hire(offer.seat))
+        elif offer.worker.ready:
+            self._queue.remove(job)
+            self._shunned.pop(job.id, None)
+            offer.worker.begin(job)
+
+    def _give_ahead(self, job: Job) -> bool:
+        """Let a busy worker have a job already, so that it need not wait for the driver in between. Has one got it?"""
+        if self._typical > self.brisk_seconds or self._shunned.get(job.id) or job.id in self._alone:
+            return False
+        free = [w for w in self._busy() if self._takes_ahead(w, job)]
         if free:
             self._queue.remove(job)
             max(free, key=lambda worker: (job.model.name in worker.models, -worker.since)).begin(job)
+        return bool(free)
+
+    def _takes_ahead(self, worker: Worker, job: Job) -> bool:
+        seat = worker.seat
+        return worker.following is None and worker.depth > 1 and not seat.devices and seat.threads == job.resources.cpus
 
     def _report(self, worker: Worker, event: Event) -> None:
         """Pass on how a job ended, unless it was called off before."""
+        if worker.job is not None and event.job == worker.job.id:
+            name = self._names.get(worker.seat.place, worker.seat.place)
+            self._tally.ended(name, event, time.monotonic() - worker.since, worker.seat.threads)
         if event.job not in worker.void:
             self._events.append(event)
 
@@ -262,7 +373,7 @@ class PoolExecutor(ABC):
 
     def _next_look(self) -> float:
         now = time.monotonic()
-        limits = [worker.since + worker.job.hard_seconds - now for worker in self._workers if worker.job is not None]
+        limits = [w.since + w.job.hard_seconds - now for w in self._workers if w.job is not None and w.job.bounded]
         return min([self.tick, *(limit + 0.001 for limit in limits)])
 
     def _check_open(self) -> None:

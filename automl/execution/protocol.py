@@ -10,23 +10,34 @@ from automl.execution.job import Dataset, Event, Job
 
 @dataclass(frozen=True)
 class Capacity:
-    """`slots`: jobs that can run at once. `busy`: jobs submitted and not ended. `gpus`: devices in all."""
+    """How much can run.
+
+    Attributes:
+        slots: jobs that can run at once. May change while a cluster grows and shrinks.
+        busy: jobs submitted and not ended.
+        gpus: devices in all.
+        free, free_gpus: slots and devices that no submitted job has, nor waits for.
+        lost: why nothing will ever run here again, or "": the cluster is gone.
+    """
 
     slots: int
     busy: int
     gpus: float = 0.0
+    free: int = 0
+    free_gpus: float = 0.0
+    lost: str = ""
 
 
 @dataclass(frozen=True)
 class NodeUse:
-    """What one machine did for an executor so far.
+    """What one machine did for an executor, from its start to now.
 
     Attributes:
-        name: of the machine.
-        slots: jobs that it can run at once.
-        jobs: that ended there, whatever became of them.
-        busy_seconds: wall seconds in which its slots had a job, all slots together.
-        cpu_seconds: of the jobs that gave a result.
+        name: of the machine, as people know it.
+        slots: jobs that can run there at once.
+        jobs: jobs that ended there, whatever their end.
+        busy_seconds: seconds of its slots in which they had a job; a job of k slots counts k times.
+        cpu_seconds: of the jobs that came back with an outcome.
     """
 
     name: str
@@ -62,6 +73,10 @@ class Executor(Protocol):
 
     def capacity(self) -> Capacity:
         """How much can run."""
+
+    def nodes(self) -> list[NodeUse]:
+        """What each machine did, those that are gone too; nothing where nobody counts."""
+        return []
 
     def close(self) -> None:
         """End all workers, hard, within a second; no process, file or shared memory is left. May be called twice."""

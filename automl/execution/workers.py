@@ -19,17 +19,19 @@ class Ready:
 
 @dataclass(frozen=True)
 class Ended:
-    """It is gone, with the job it had. `kind` is that job's event."""
+    """It is gone, with the job it had. `kind` and `own` are those of that job's event."""
 
     kind: Literal["crashed", "oom", "node_lost"]
     message: str
     detail: str = ""
+    own: bool = True
 
 
 class Worker(ABC):
     """One worker process, which runs one job at a time.
 
     Class attribute `depth`: jobs that it may hold; with 2, it begins the next without waiting for the driver.
+    Class attribute `orderly`: what it has said before its end is always heard, so that its end is that of `job`.
 
     Attributes:
         seat: what it was started with.
@@ -42,6 +44,7 @@ class Worker(ABC):
     """
 
     depth: ClassVar[int] = 1
+    orderly: ClassVar[bool] = True
 
     def __init__(self, seat: Seat) -> None:
         self.seat = seat
@@ -84,6 +87,10 @@ class Worker(ABC):
     @abstractmethod
     def reap(self) -> None:
         """After `kill`: wait a moment for it to be gone, and free what was kept for it."""
+
+    def recall(self) -> bool:
+        """Take the following job away from it, if that can be done: nothing is heard of that call any more."""
+        return False
 
     def talking(self) -> bool:
         """Is its result on the way right now?"""

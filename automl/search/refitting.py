@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 
+from automl.contract import ExecutionError
 from automl.execution.job import Job
 from automl.execution.protocol import Executor
 from automl.search.clock import Clock
@@ -13,6 +15,9 @@ from automl.search.deploy import Deployment, refit_key, refit_params, refitted
 from automl.search.keeper import Keeper
 from automl.search.settings import Settings
 from automl.search.trial import Trial
+
+_WAIT_SECONDS, _ATTEMPTS = 0.5, 3
+_LOSSES = ("node_lost", "crashed")
 
 
 class Refitting:
@@ -34,24 +39,32 @@ class Refitting:
         self.keeper, self.stopped = keeper, stopped
 
     def of(self, plan: Deployment, trials: Mapping[str, Trial]) -> Deployment:
-        """The plan with the ensemble's members fitted on all rows; those that fail or run out of time stay as is.
+        """The plan with the ensemble's members fitted on all rows.
+
+        Those that cannot be run, fail, are lost three times or run out of time stay as they are.
 
         trials: by name.
         """
-        waiting: dict[int, Trial] = {}
+        waiting: dict[int, tuple[Trial, int]] = {}
         for number, name in enumerate(plan.chosen):
-            job = self._job(-1 - number, trials[name])
-            self.executor.submit(job)
-            waiting[job.id] = trials[name]
+            self._send(-1 - number, trials[name], 1, waiting)
         done = []
         while waiting and self.clock.work_left() > 0 and not self.stopped():
-            for event in self.executor.wait(min(0.5, max(0.0, self.clock.work_left()))):
+            for event in self.executor.wait(min(_WAIT_SECONDS, max(0.0, self.clock.work_left()))):
                 if event.kind == "progress" or event.job not in waiting:
                     continue
-                trial = waiting.pop(event.job)
+                trial, attempt = waiting.pop(event.job)
                 if event.outcome and self.keeper.put(refit_key(trial.candidate.key), event.outcome.files):
                     done.append(trial.name)
+                elif event.kind in _LOSSES and attempt < _ATTEMPTS:
+                    self._send(event.job - len(plan.chosen), trial, attempt + 1, waiting)
         return refitted(plan, done)
+
+    def _send(self, number: int, trial: Trial, attempt: int, waiting: dict[int, tuple[Trial, int]]) -> None:
+        """Submit it, if there is still what it needs: a cluster may be lost, or the machine that was large enough."""
+        with suppress(ExecutionError):
+            self.executor.submit(self._job(number, trial))
+            waiting[number] = trial, attempt
 
     def _job(self, number: int, trial: Trial) -> Job:
         soft = max(0.1, self.clock.work_left()) if self.settings.clocked else math.inf

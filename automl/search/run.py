@@ -17,7 +17,7 @@ from automl.discovery import PluginRef
 from automl.ensemble import Blend, Recipe, selection_optimism
 from automl.execution.inline import InlineExecutor
 from automl.execution.job import Dataset, Outcome
-from automl.execution.protocol import Executor, NodeUse
+from automl.execution.protocol import Executor
 from automl.execution.unit import facts_of
 from automl.search.answering import AnswerTimes
 from automl.search.blender import Blended, Blender, helpful_families
@@ -100,6 +100,7 @@ class Run:
         self.honest: Honest | None = None
         self._combiner: Recipe | None = None
         self._searched = 0.0
+        self.broken_off = False
         self.blender = Blender(
             task,
             problem,
@@ -126,7 +127,7 @@ class Run:
             self.field, self.board, self.scorer, self.clock, self.settings, self.task.name, self.folding.repeats
         )
         self._begin()
-        Scheduler(
+        scheduler = Scheduler(
             self.executor,
             self.planner,
             self.board,
@@ -141,8 +142,19 @@ class Run:
             note=self.keeper.note,
             stopped=self.stopped,
             here=self._here if self.settings.clocked and self.executor.isolates else None,
-        ).run()
+        )
+        scheduler.run()
         self._searched = self.clock.elapsed() - started
+        if scheduler.lost:
+            self._mourn(scheduler.lost)
+
+    def _mourn(self, lost: str) -> None:
+        """The executor is gone: the best so far is what there is, and a run with a folder can be resumed."""
+        self.broken_off = True
+        finding = Finding("cluster-lost", lost, done="the search ended early; the best model so far is kept")
+        self.problem = replace(self.problem, findings=(*self.problem.findings, finding))
+        self.emit(Noticed(finding))
+        warnings.warn(f"{finding.what}; {finding.done}", stacklevel=2)
 
     def _begin(self) -> None:
         """The first line of the journal, or the trials of the processes before."""
@@ -174,10 +186,9 @@ class Run:
             plan = self._kept_to_limits(plan, self.measure)
         if self.keeper.trouble is not None:
             plan = self._rescued(self.keeper.trouble)
-        elif not self.stopped():
+        elif not (self.stopped() or self.broken_off):
             self.keeper.note({"type": "finished"})
-        nodes: Sequence[NodeUse] = getattr(self.executor, "nodes", list)()
-        self.emit(run_finished(plan.score, self.board, self.clock, self._searched, nodes))
+        self.emit(run_finished(plan.score, self.board, self.clock, self._searched, self.executor.nodes()))
         return plan
 
     def _concluded(self, made: Blended) -> Deployment:

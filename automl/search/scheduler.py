@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from automl.contract import ArtifactError, ExecutionError, Resources
 from automl.execution.job import Event, Job, Outcome
-from automl.execution.protocol import Executor
+from automl.execution.protocol import Capacity, Executor
 from automl.search.board import Board
 from automl.search.clock import Clock
 from automl.search.events import PhaseStarted, RunEvent
+from automl.search.mishaps import deserves_another_try, last_words
 from automl.search.planner import Planner
 from automl.search.scorer import Scorer
 from automl.search.settings import Settings
@@ -20,9 +21,9 @@ from automl.search.telling import Teller
 from automl.search.trial import FoldResult, Trial
 
 _TICK_SECONDS = 0.5
-_LOST_TWICE = 2
 _LAST_SHARE = 0.15
 _OURS, _RESORT_SECONDS = "automl.", 0.2
+_MOST_PER_SLOT = 4
 
 
 class Scheduler:
@@ -37,6 +38,9 @@ class Scheduler:
         note: called with a JSON record for the journal.
         stopped: asked before every job; True ends the search.
         here: gives an executor that runs jobs in this process, for the last resort; None does without.
+
+    Attributes:
+        lost: why the executor can run nothing any more, or "".
     """
 
     def __init__(
@@ -63,6 +67,8 @@ class Scheduler:
         self.tell = Teller(emit, board, clock)
         self.tick = tick
         self.stopped, self.here = stopped, here
+        self.lost = ""
+        self._on_gpus = any(family.resources.gpus for family in planner.field.families)
         self._jobs: dict[int, tuple[Trial, int]] = {}
         self._count = 0
         self._phase = ""
@@ -109,19 +115,35 @@ class Scheduler:
                 self._complete(trial)
 
     def _over(self) -> bool:
-        return self.stopped() or self.clock.work_left() <= 0
+        return bool(self.lost) or self.stopped() or self.clock.work_left() <= 0
 
     def _fill(self) -> None:
         """Start jobs until the slots are full or the planner holds back."""
-        capacity = self.executor.capacity()
-        slots = min(capacity.slots, self.settings.slots)
-        while len(self._jobs) < slots + self._ahead(slots) and not self._over():
+        while not self._over() and self._room(self.executor.capacity()):
             wanted = self.planner.next()
             self._announce()
             self._close_pruned()
             if wanted is None:
                 return
             self._submit(*wanted)
+
+    def _room(self, capacity: Capacity) -> bool:
+        """Is another job wanted? Beyond the slots, one that may suit cores or GPUs which those that wait do not."""
+        self.lost = capacity.lost
+        slots = self._followed(capacity.slots)
+        if self.lost or len(self._jobs) < slots + self._ahead(slots):
+            return not self.lost
+        unused = capacity.free > 0 or (self._on_gpus and capacity.free_gpus > 0)
+        return unused and self.settings.clocked and len(self._jobs) < _MOST_PER_SLOT * slots
+
+    def _followed(self, there: int) -> int:
+        """The jobs that can run at once now; who reckons with slots learns of it when a cluster grows or shrinks."""
+        slots = max(1, there // self.settings.preset.threads)
+        if slots != self.settings.slots:
+            self.settings = replace(self.settings, slots=slots)
+            for reckoner in (self.planner, self.board, self.clock):
+                reckoner.settings = self.settings
+        return slots
 
     def _ahead(self, slots: int) -> int:
         """Jobs to queue beyond the slots, so that none waits for the driver; none near the end, as a job's time counts
@@ -190,7 +212,7 @@ class Scheduler:
             return
         if event.kind == "done" and event.outcome is not None and event.outcome.predictions is not None:
             self._fold_done(trial, fold, event.outcome)
-        elif event.kind == "node_lost" and trial.attempts < _LOST_TWICE:
+        elif deserves_another_try(trial, event):
             trial.attempts += 1
             trial.submitted.discard(fold)
             self.tell.retried(trial, fold, event)
@@ -277,7 +299,7 @@ class Scheduler:
             self.note({"type": "closed", "trial": trial.number, "reason": f"{event.kind}: {event.message}"})
             return
         trial.state, trial.kind = "failed", event.kind
-        trial.reason, trial.detail = f"{event.kind}: {event.message}" if event.message else event.kind, event.detail
+        trial.reason, trial.detail = last_words(trial, event), event.detail
         for job, (other, _) in list(self._jobs.items()):
             if other is trial:
                 self.executor.kill(job)

@@ -51,6 +51,8 @@ class Trial:
         kind: of a failure: ``error``, ``timeout``, ``oom``, ``crashed``, ``node_lost``, ``invalid``.
         results: fold position -> result.
         judging: gives `judged`.
+        attempts: how often a fold of it was begun again after a loss.
+        lost_nodes, lost_workers: how many nodes, and how many workers by themselves, were lost with it.
         closed: no further repeat is wanted.
         told: its end has been reported.
         detail: the traceback of a failure.
@@ -74,6 +76,8 @@ class Trial:
     closed: bool = False
     told: bool = False
     attempts: int = 0
+    lost_nodes: int = 0
+    lost_workers: int = 0
     score: float = math.nan
     asked: Any = None
     weighed: tuple[int, int] = (0, -1)

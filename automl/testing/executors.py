@@ -156,6 +156,28 @@ class ExecutorChecks:
             assert kinds == {1: "done", 2: "oom"}
             self.still_works(executor)
 
+    def test_a_poison_job_harms_only_itself(self) -> None:
+        """It kills every worker it gets, again and again; the jobs around it are done, each once."""
+        with self.running(slots=2) as executor:
+            if not executor.isolates:
+                return
+            jobs = [script(i, "die" if i in (2, 3, 5) else "answer") for i in range(8)]
+            ends = {event.job: event for event in self.collect(executor, jobs)}
+            self.still_works(executor)
+        assert {job: end.kind for job, end in ends.items()} == {
+            i: "crashed" if i in (2, 3, 5) else "done" for i in range(8)
+        }
+        assert ends[2].own, "a worker that its job may have killed counts against the job"
+
+    def test_a_hang_does_not_hold_up_what_waits(self) -> None:
+        """With every slot hung, the next job runs once the hard limit has passed."""
+        with self.running(slots=2) as executor:
+            if not executor.isolates:
+                return
+            hung = [script(i, "hang", hard_seconds=0.5) for i in (1, 2)]
+            kinds = {event.job: event.kind for event in self.collect(executor, [*hung, script(3), script(4)])}
+        assert kinds == {1: "timeout", 2: "timeout", 3: "done", 4: "done"}
+
     def test_a_talkative_job_is_no_trouble(self) -> None:
         """Tens of thousands of lines on stdout and stderr block nothing."""
         with self.running() as executor:
@@ -218,6 +240,8 @@ class ExecutorChecks:
             for resources in (Resources(cpus=10_000), Resources(gpus=10_000.0)):
                 refusal = _refusal(executor, script(1, resources=resources))
                 assert "10000" in refusal, f"the refusal of {resources} names no size: {refusal!r}"
+            assert _refusal(executor, script(1, resources=Resources(memory=10**15))), "10^15 bytes are not refused"
+            assert _refusal(executor, script(1, resources=Resources(gpus=1.5))), "1.5 GPUs are not refused"
             assert executor.capacity().busy == 0
 
     def test_capacity_counts_slots_and_busy_jobs(self) -> None:
@@ -230,6 +254,15 @@ class ExecutorChecks:
             assert executor.capacity().busy == 2
             self.collect(executor, [script(1), script(2)], submit=False)
             assert executor.capacity().busy == 0
+
+    def test_nodes_tell_what_was_done_where(self) -> None:
+        """All jobs are counted once, those that failed too, with the seconds in which they held a slot."""
+        with self.running(slots=2) as executor:
+            self.collect(executor, [script(1, "sleep", seconds=0.4), script(2), script(3, "raise")])
+            nodes = executor.nodes()
+        assert sum(node.jobs for node in nodes) == 3
+        assert sum(node.busy_seconds for node in nodes) >= 0.4
+        assert all(node.name and node.slots >= 1 and node.cpu_seconds >= 0.0 for node in nodes)
 
 
 def _refusal(executor: Executor, job: Job) -> str:

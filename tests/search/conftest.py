@@ -26,7 +26,7 @@ from automl.contract import (
 )
 from automl.discovery import PluginRef
 from automl.execution.job import Dataset, Event, Job, Outcome
-from automl.execution.protocol import Capacity
+from automl.execution.protocol import Capacity, NodeUse
 from automl.search.board import Board
 from automl.search.clock import Clock
 from automl.search.events import TrialFinished
@@ -97,6 +97,8 @@ class FakeExecutor:
             return []
         job = self._queue.pop(0)
         given = self.answer(job)
+        if isinstance(given, Event):
+            return [given]
         if isinstance(given, str):
             return [Event(job.id, given, message=f"{given} on purpose")]  # type: ignore[arg-type]
         assert self.dataset is not None
@@ -111,6 +113,9 @@ class FakeExecutor:
 
     def capacity(self) -> Capacity:
         return Capacity(self.slots, len(self._queue))
+
+    def nodes(self) -> list[NodeUse]:
+        return []
 
     def close(self) -> None:
         """Nothing."""

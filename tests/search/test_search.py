@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from automl.contract import ArtifactError, ExecutionError
+from automl.execution.job import Event
+from automl.execution.protocol import Capacity
 
 
 def wrong_by(levels: dict[str, float]) -> Any:
@@ -144,7 +146,8 @@ def test_a_failure_is_recorded_and_the_others_go_on(bench: Any) -> None:
     families = [bench.family("bad", knobs=False), bench.family("good", knobs=False)]
     found = bench.search(families, answer, n_trials=2)
     bad = found.trial("bad")
-    assert (bad.state, bad.kind, bad.reason) == ("failed", "crashed", "crashed: crashed on purpose")
+    assert (bad.state, bad.kind) == ("failed", "crashed")
+    assert bad.reason.startswith("crashed: crashed on purpose")
     assert found.trial("good").state == "ok"
     assert found.board.failures() == 1
     assert bad in found.dropped
@@ -160,25 +163,77 @@ def test_a_family_that_always_fails_is_left_alone_after_two_starts(bench: Any, k
     assert {trial.kind for trial in bad} == {kind}
 
 
-def test_a_lost_node_is_tried_again_twice_and_no_more(bench: Any) -> None:
-    def losing(times: int) -> Any:
-        seen: list[int] = []
+def losing(times: int, kind: str, on: tuple[int, ...] = (1,), own: bool = True) -> Any:
+    """Answers that end so many jobs on these folds with a loss."""
+    seen: list[int] = []
 
-        def answer(job: Any) -> Any:
-            if job.fold == 1 and len(seen) < times:
-                seen.append(job.id)
-                return "node_lost"
-            return 0.2
+    def answer(job: Any) -> Any:
+        if job.fold in on and len(seen) < times:
+            seen.append(job.id)
+            return Event(job.id, kind, message="lost on purpose", own=own)  # type: ignore[arg-type]
+        return 0.2
 
-        return answer
+    return answer
 
+
+def test_a_lost_node_is_tried_again_five_times_and_no_more(bench: Any) -> None:
     family = [bench.family("a", knobs=False)]
-    survived = bench.search(family, losing(2), n_trials=1)
+    survived = bench.search(family, losing(5, "node_lost"), n_trials=1)
     assert survived.trial("a").state == "ok"
-    assert [fold for _, fold in survived.order].count(1) == 3
-    lost = bench.search(family, losing(9), n_trials=1)
+    assert [fold for _, fold in survived.order].count(1) == 6
+    lost = bench.search(family, losing(99, "node_lost"), n_trials=1)
     assert (lost.trial("a").state, lost.trial("a").kind) == ("failed", "node_lost")
-    assert [fold for _, fold in lost.order].count(1) == 3
+    assert [fold for _, fold in lost.order].count(1) == 6
+    assert "6th time" in lost.trial("a").reason
+
+
+@pytest.mark.parametrize(("kind", "own"), [("crashed", True), ("oom", False)])
+def test_a_candidate_is_given_another_worker_once_and_put_away_when_it_kills_that_too(
+    bench: Any, kind: str, own: bool
+) -> None:
+    family = [bench.family("a", knobs=False)]
+    survived = bench.search(family, losing(1, kind, own=own), n_trials=1)
+    assert survived.trial("a").state == "ok"
+    assert sorted(fold for _, fold in survived.order) == [0, 1, 1, 2]
+    poison = bench.search(family, losing(99, kind, on=(1, 2), own=own), n_trials=1)
+    assert (poison.trial("a").state, poison.trial("a").kind) == ("failed", kind)
+    assert len([fold for _, fold in poison.order if fold]) <= 3
+    assert "tried no more" in poison.trial("a").reason
+
+
+def test_what_is_over_its_own_memory_cap_is_not_tried_again(bench: Any) -> None:
+    found = bench.search([bench.family("a", knobs=False)], losing(1, "oom"), n_trials=1)
+    assert (found.trial("a").state, len(found.order)) == ("failed", 2)
+
+
+def test_a_lost_cluster_ends_the_search_with_what_there_is(bench: Any) -> None:
+    class Perishable(bench.executor):  # type: ignore[misc]
+        """Is lost after four jobs."""
+
+        def capacity(self) -> Capacity:
+            return Capacity(1, 0, lost="the head is gone" if len(self.jobs) >= 4 else "")
+
+    families = [bench.family("base", baseline=True), bench.family("a")]
+    found = bench.search(families, lambda job: 0.2, n_trials=9, executor=Perishable)
+    assert len(found.order) == 4
+    assert found.trial("base").state == "ok"
+    assert found.trial("a").reason == "the run ended with 1 of 3 folds done"
+
+
+def test_the_search_follows_a_cluster_that_grows_and_shrinks(bench: Any) -> None:
+    class Breathing(bench.executor):  # type: ignore[misc]
+        """Has other slots after each job."""
+
+        most = 0
+
+        def capacity(self) -> Capacity:
+            self.most = max(self.most, len(self._queue))
+            return Capacity(1 + len(self.jobs) % 4, 0)
+
+    found = bench.search([bench.family("a")], lambda job: 0.2, n_trials=9, executor=Breathing)
+    assert found.executor.most > 1
+    assert found.board.settings.slots > 1
+    assert len(found.board.trials) == 9
 
 
 @pytest.mark.parametrize("slots", [1, 3])

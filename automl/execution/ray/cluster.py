@@ -14,12 +14,10 @@ from typing import Any
 
 from automl.contract import ExecutionError
 from automl.execution.guard import end_marked
-from automl.execution.job import Job
 from automl.execution.limits import available_cpus
 from automl.execution.local import Guard
 from automl.execution.luggage import pack
 from automl.execution.ray import authentication
-from automl.execution.seats import Seating
 
 _MARK = "AUTOML_RAY"
 _OBJECT_STORE = 1_000_000_000
@@ -37,7 +35,7 @@ class Cluster:
         self._address = address or os.environ.get("RAY_ADDRESS") or "local"
         self._plugins = plugins or {}
         self._luggage: Any = None
-        self._own = self._started_here = False
+        self._own = self._started_here = self._lost = False
         self._keeper: threading.Thread | None = None
         self._there, self._over = threading.Event(), threading.Event()
         self._failure: BaseException | None = None
@@ -51,18 +49,13 @@ class Cluster:
             self._keeper = threading.Thread(target=self._keep, name="automl-ray", daemon=True)
             self._keeper.start()
 
-    def join(self) -> Seating:
+    def join(self) -> None:
         """Wait until it is there. Raises ExecutionError when it cannot be reached or started."""
         self.begin()
         if not self._there.wait(_REACH_SECONDS):
             raise ExecutionError(f"Ray at {self._address!r} did not answer within {_REACH_SECONDS:g} s; is it running?")
         if self._failure is not None:
             raise ExecutionError(_why(self._address, self._failure)) from self._failure
-        import ray
-
-        there = ray.cluster_resources()  # type: ignore[no-untyped-call, unused-ignore]
-        slots = self._slots or max(1, int(there.get("CPU", 1)))
-        return Seating(slots, tuple(f"GPU {index}" for index in range(int(there.get("GPU", 0)))))
 
     def luggage(self) -> Any:
         """Parcels of plugins for workers on other machines, in the object store; nothing for a Ray of our own."""
@@ -74,23 +67,24 @@ class Cluster:
             self._luggage = ray.put(pack(self._plugins))
         return self._luggage
 
-    def check(self, job: Job) -> None:
-        """Raises ExecutionError when no single node has the cores and devices."""
-        nodes = [node["Resources"] for node in _nodes() if node["Alive"]]
-        need = job.resources
-        if not any(node.get("CPU", 0) >= need.cpus and node.get("GPU", 0) >= need.gpus for node in nodes):
-            largest = {kind: max((node.get(kind, 0) for node in nodes), default=0) for kind in ("CPU", "GPU")}
-            raise ExecutionError(
-                f"job {job.id} ({job.model.name}) needs {need.cpus} cores and {need.gpus:g} GPUs on one node; the "
-                f"largest of {len(nodes)} nodes have {largest['CPU']:g} and {largest['GPU']:g}. Ask for less."
-            )
+    @property
+    def own(self) -> bool:
+        """Was it started here?"""
+        return self._own
+
+    def abandon(self) -> None:
+        """It is lost: leave it, whoever has joined it, beside the program; Ray would soon end the program otherwise."""
+        import ray
+
+        self._lost = True
+        threading.Thread(target=ray.shutdown, name="automl-ray-leaves", daemon=True).start()
 
     def close(self) -> None:
         """Shut down what was started here."""
         if self._keeper is None:
             return
         self._there.wait(_REACH_SECONDS)
-        if self._started_here:
+        if self._started_here and not self._lost:
             import ray
 
             self._started_here = False
@@ -219,12 +213,6 @@ def _why(address: str, error: BaseException) -> str:
     if "ersion mismatch" in said:
         said += ". The program and every node need the same Ray and the same Python"
     return f"Ray at {address!r} cannot be used: {type(error).__name__}: {said}"
-
-
-def _nodes() -> list[dict[str, Any]]:
-    import ray
-
-    return list(ray.nodes())  # type: ignore[no-untyped-call, unused-ignore]
 
 
 def check_installed() -> None:

@@ -19,6 +19,10 @@ from automl.execution.seats import Seat
 from automl.execution.shared import pack
 from automl.execution.workers import Ended, Ready, Worker
 
+_MOST_REPAIRS = 5
+_LAST_WORD_SECONDS = 1.0
+_FETCH_SECONDS = 10.0
+
 
 class SharePoint:
     """What all actors of an executor share: the data in the object store, and the board."""
@@ -26,16 +30,30 @@ class SharePoint:
     def __init__(self) -> None:
         import ray
 
-        self.board: Any = ray.remote(Board).options(num_cpus=0, max_restarts=0).remote()
+        here = ray.get_runtime_context().get_node_id()
+        self.board: Any = ray.remote(Board).options(num_cpus=0, scheduling_strategy=_at(here, soft=True)).remote()
         self.block: Any = None
         self.generation = 0
+        self._dataset: Dataset | None = None
+        self._repairs = 0
 
     def put(self, dataset: Dataset) -> None:
         """Publish other data."""
+        self._dataset, self._repairs = dataset, 0
+        self._publish()
+        self.generation += 1
+
+    def repair(self, lost: Any) -> bool:
+        """This block of data is lost: publish it again, at most five times. Is there one that is not?"""
+        if lost is self.block and self._dataset is not None and self._repairs < _MOST_REPAIRS:
+            self._repairs += 1
+            self._publish()
+        return self.block is not lost
+
+    def _publish(self) -> None:
         import ray
 
-        self.block = ray.put(np.frombuffer(b"".join(pack(dataset)), dtype=np.uint8))
-        self.generation += 1
+        self.block = ray.put(np.frombuffer(b"".join(pack(self._dataset)), dtype=np.uint8))
 
     def close(self) -> None:
         """End the board."""
@@ -49,13 +67,19 @@ class SharePoint:
         import ray
 
         try:
-            return str(ray.get(self.board.last_word.remote(job), timeout=2.0))
+            return str(ray.get(self.board.last_word.remote(job), timeout=_LAST_WORD_SECONDS))
         except ray.exceptions.RayError:
             return ""
 
 
 class RayWorker(Worker):
-    """An actor. `awaited` are its calls under way; the executor puts those that have ended into `arrived`."""
+    """An actor on the node of its seat. `awaited`: its calls under way, each with its job or the block it opens.
+
+    The executor puts the calls that have ended into `arrived`.
+    """
+
+    depth = 2
+    orderly = False
 
     def __init__(self, seat: Seat, hello: tuple[bytes, tuple[str, ...], Any], share_point: SharePoint) -> None:
         import ray
@@ -63,16 +87,17 @@ class RayWorker(Worker):
         super().__init__(seat)
         self._share_point = share_point
         self._pid = 0
-        self.awaited: list[Any] = []
+        self.awaited: dict[Any, Any] = {}
         self.arrived: list[Any] = []
         variables = thread_variables(seat.threads)
         if not seat.devices:
             variables["CUDA_VISIBLE_DEVICES"] = ""
         options: dict[str, Any] = {
-            "num_cpus": seat.threads,
+            "num_cpus": 0 if seat.devices else seat.threads,
             "num_gpus": len(seat.devices) * seat.share,
             "max_restarts": 0,
             "max_task_retries": 0,
+            "scheduling_strategy": _at(seat.place),
         }
         said = (variables, *hello, module_paths(), share_point.board)
         self._actor: Any = ray.remote(RemoteWorker).options(**options).remote(*said)
@@ -81,34 +106,52 @@ class RayWorker(Worker):
     def share(self) -> None:
         """Let it fetch the data."""
         self.ready = False
-        self.awaited.append(self._actor.open.remote(self._share_point.block, self._share_point.generation))
+        block = self._share_point.block
+        self.awaited[self._actor.open.remote(block, self._share_point.generation)] = block
 
     def send(self, job: Job) -> None:
         """Call it with the job."""
         import cloudpickle
 
-        self.awaited.append(self._actor.run.remote(cloudpickle.dumps(job, protocol=5)))
+        self.awaited[self._actor.run.remote(cloudpickle.dumps(job, protocol=5))] = job
 
     def collect(self) -> Sequence[Ready | Ended | Event]:
         """What its finished calls returned."""
+        if not self.arrived:
+            return ()
         import ray
 
         said: list[Ready | Ended | Event] = []
         arrived, self.arrived = self.arrived, []
         for ref in arrived:
-            self.awaited.remove(ref)
+            call = self.awaited.pop(ref)
             try:
-                answer = ray.get(ref)
+                answer = ray.get(ref, timeout=_FETCH_SECONDS)
             except Exception as error:
+                if not isinstance(call, Job) and _data_lost(error) and self._share_point.repair(call):
+                    self.share()
+                    continue
                 said.append(self._obituary(error))
                 break
-            if isinstance(answer, tuple):
-                self._pid = answer[1]
-                if answer[0] == self._share_point.generation and answer[0]:
-                    said.append(Ready())
-            elif self.job is not None:
-                said.append(decode(self.job.id, answer))
+            if isinstance(call, Job):
+                said.append(decode(call.id, answer))
+                continue
+            self._pid = answer[1]
+            if answer[0] == self._share_point.generation and answer[0]:
+                said.append(Ready())
         return said
+
+    def recall(self) -> bool:
+        """Cancel the call that waits in the actor, unless it has begun."""
+        import ray
+
+        for ref, call in list(self.awaited.items()):
+            if call is self.following and ref not in self.arrived:
+                with contextlib.suppress(Exception):
+                    ray.cancel(ref)
+                del self.awaited[ref]
+                return True
+        return False
 
     def kill(self) -> None:
         """Kill the actor, and the children that its process has on this machine."""
@@ -129,7 +172,9 @@ class RayWorker(Worker):
     def _obituary(self, error: Exception) -> Ended:
         if self.job is not None and self.job.memory and (word := self._share_point.last_word(self.job.id)):
             return Ended("oom", word)
-        return Ended(how_it_ended(error), f"the Ray worker ended: {_first_line(error)}", str(error)[-4000:])
+        kind = how_it_ended(error)
+        message = f"the Ray worker ended: {_first_line(error)}"
+        return Ended(kind, message, str(error)[-4000:], own=kind == "crashed")
 
     def _children(self) -> list[int]:
         """Descendants, if the actor lives on this machine; it is asked for by process id and program name."""
@@ -145,10 +190,30 @@ def how_it_ended(error: Exception) -> Any:
 
     if isinstance(error, exceptions.OutOfMemoryError):
         return "oom"
-    lost = (exceptions.ActorUnavailableError, exceptions.NodeDiedError, exceptions.ObjectLostError)
+    lost = (
+        exceptions.ActorUnavailableError,
+        exceptions.ActorUnschedulableError,
+        exceptions.NodeDiedError,
+        exceptions.ObjectLostError,
+        exceptions.GetTimeoutError,
+    )
     if isinstance(error, lost) or "node has died" in str(error) or "node was terminated" in str(error):
         return "node_lost"
     return "crashed"
+
+
+def _data_lost(error: Exception) -> bool:
+    """Is the block that an actor was to open gone from the object store?"""
+    from ray import exceptions
+
+    return isinstance(error, exceptions.ObjectLostError)
+
+
+def _at(node: str, soft: bool = False) -> Any:
+    """On this node, or when `soft` and it is gone, on another one."""
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    return NodeAffinitySchedulingStrategy(node, soft)
 
 
 def _first_line(error: Exception) -> str:
