@@ -11,6 +11,7 @@ import numpy as np
 
 from automl.contract import ArtifactError, Finding, OptionError
 from automl.discovery import Registry
+from automl.execution.limits import available_memory
 from automl.intake import Intake, Schema, ingest
 from automl.interrupts import interruptible
 from automl.options import Parameters
@@ -196,7 +197,8 @@ class AutoML(Parameters, Portable):
         """The caller's data as a typed table. Raises DataError."""
         y = None if target is None or _is_label(target) else target
         label = target if y is None else None
-        return ingest(data, y, target=label, roles=roles, groups=groups, time=time, sample_weight=weight)
+        room = available_memory()
+        return ingest(data, y, target=label, roles=roles, groups=groups, time=time, sample_weight=weight, room=room)
 
     def _adopt(
         self, running: Session, run: Run, schema: Schema, findings: Sequence[Finding], names: Sequence[str] | None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ class Frame:
         container: how to give results back.
         named: False when the columns have no names of their own (a plain array).
         findings: what was noticed while opening it.
+        row_bytes: the least that a row will occupy, where none has been read yet; 0 when all rows are in memory.
     """
 
     labels: tuple[Any, ...]
@@ -36,6 +37,7 @@ class Frame:
     container: Container
     named: bool = True
     findings: tuple[Finding, ...] = ()
+    row_bytes: int = 0
 
     @cached_property
     def positions(self) -> dict[Any, int]:
@@ -94,16 +96,30 @@ def _open(data: Any) -> Frame:
     if isinstance(data, np.ndarray):
         return _open_array(data)
     if isinstance(data, str | Path):
-        from automl.intake.files import read_file
-
-        table, findings = read_file(data)
-        frame = _open_pandas(table)
-        return Frame(frame.labels, frame.n_rows, frame.read, frame.container, True, findings)
+        return _open_file(data)
     if isinstance(data, dict):
         return _open_dict(data)
     if isinstance(data, list | tuple):
         return _open_list(data)
     return _open_other(data)
+
+
+def _open_file(path: str | Path) -> Frame:
+    """A file on disk or behind a URL. Parquet is read when a column is asked for, all else at once."""
+    from automl.intake.files import described, read_file
+
+    parquet = described(path)
+    if parquet is not None:
+        container = Container("pandas", parquet.index)
+        return Frame(
+            parquet.labels,
+            parquet.n_rows,
+            lambda i: from_pandas(parquet.column(i)),
+            container,
+            row_bytes=parquet.row_bytes,
+        )
+    table, findings = read_file(path)
+    return replace(_open_pandas(table), findings=findings)
 
 
 def _open_pandas(data: Any) -> Frame:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from automl.contract import DataError, Finding
+from automl.intake.parquet import ParquetTable, open_parquet, readable
 from automl.intake.remote import is_url, local_copy
 
 _TEXT = (".csv", ".tsv", ".txt")
@@ -22,26 +23,34 @@ def read_file(path: Path | str) -> tuple[Any, tuple[Finding, ...]]:
     path = Path(path)
     if not path.exists():
         raise DataError("file-missing", f"there is no file {str(path)!r}", "", "Check the path.")
-    suffixes = [suffix.lower() for suffix in path.suffixes]
-    packed = _PACKED.get(suffixes[-1]) if suffixes else None
-    kind = suffixes[-2] if packed and len(suffixes) > 1 else (suffixes[-1] if suffixes else "")
-    if path.is_dir() or kind in _PARQUET:
+    kind, packed = _kind(path)
+    if kind in _PARQUET:
         return _read_parquet(path), ()
     if kind in _TEXT:
         return _read_csv(path, packed)
     raise DataError("file-kind", f"cannot tell what {path.name!r} holds", "", "Use a .csv, .csv.gz or .parquet file.")
 
 
+def described(path: Path | str) -> ParquetTable | None:
+    """A Parquet file or folder whose columns can be read one by one; None for every other file. Raises DataError."""
+    if is_url(path) or not Path(path).exists() or _kind(Path(path))[0] not in _PARQUET:
+        return None
+    return open_parquet(Path(path))
+
+
+def _kind(path: Path) -> tuple[str, str | None]:
+    """The suffix that says what is in the file, and how it is packed. A folder holds Parquet."""
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    packed = _PACKED.get(suffixes[-1]) if suffixes else None
+    kind = suffixes[-2] if packed and len(suffixes) > 1 else (suffixes[-1] if suffixes else "")
+    return (_PARQUET[0], None) if path.is_dir() else (kind, packed)
+
+
 def _read_parquet(path: Path) -> Any:
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    try:
+    with readable(path):
         return pq.read_table(path).to_pandas()
-    except (OSError, pa.ArrowException) as error:
-        raise DataError(
-            "file-unreadable", f"{path.name!r} is no readable Parquet: {error}", "", "Write it anew."
-        ) from error
 
 
 def _read_csv(path: Path, packed: str | None) -> tuple[Any, tuple[Finding, ...]]:

@@ -61,6 +61,7 @@ def ingest(
     groups: Any = None,
     time: Any = None,
     sample_weight: Any = None,
+    room: int | None = None,
 ) -> Intake:
     """Read any container into a typed table.
 
@@ -72,11 +73,13 @@ def ingest(
         groups: column label or array; rows of one group belong together.
         time: column label or array.
         sample_weight: column label or array of non-negative numbers.
+        room: bytes that may be filled; a file that cannot be held in them is refused before it is read.
 
     Raises DataError for everything that cannot be learnt from.
     """
     frame = open_table(data)
     _check_size(frame)
+    _check_room(frame, room)
     if y is not None and target is not None:
         raise DataError("role-twice", "the target was given twice, as y and as target", "y", "Give one of them.")
     given = {"target": target if y is None else y, "weight": sample_weight, "groups": groups, "time": time}
@@ -107,6 +110,15 @@ def _check_size(frame: Frame) -> None:
         raise DataError(
             "rows-one", "n_samples=1: one row teaches nothing", "", "Give at least 2 rows, better 10 or more."
         )
+
+
+def _check_room(frame: Frame, room: int | None) -> None:
+    needed = frame.n_rows * frame.row_bytes
+    if room is None or needed <= room:
+        return
+    what = f"{frame.n_rows:,} rows of {len(frame.labels)} columns need at least {needed / 2**30:.3g} GiB of memory"
+    fix = "Give fewer rows or columns, or run where more memory is free."
+    raise DataError("memory-short", f"{what}, and {room / 2**30:.3g} GiB are free", "", fix)
 
 
 def _label_findings(frame: Frame) -> list[Finding]:

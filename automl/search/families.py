@@ -64,6 +64,25 @@ class Family:
             seconds = _Unestimated.estimate(facts, params).seconds
         return max(1e-3, seconds)
 
+    def fitting(self, facts: Facts, room: int) -> Family:
+        """The family with the start points whose declared memory is within `room` bytes; 0 is no limit.
+
+        Raises PluginError when none is.
+        """
+        needs = [self.memory(facts, params) for params in self.points]
+        points = tuple(p for p, need in zip(self.points, needs, strict=True) if not room or need <= room)
+        if not points:
+            least = f"one fit needs about {_gib(min(needs))} of memory for {facts.n_rows:,} rows"
+            raise PluginError(f"{least}, a trial may take {_gib(room)}: raise memory_limit or lower n_jobs")
+        return replace(self, points=points)
+
+    def memory(self, facts: Facts, params: Mapping[str, Any]) -> int:
+        """Declared bytes of one fit; 0 when the model's own guess fails, since it is but a hint."""
+        try:
+            return int(self.model.estimate(facts, params).memory)
+        except Exception:
+            return 0
+
 
 @dataclass(frozen=True)
 class Skipped:
@@ -146,6 +165,10 @@ def _check_names(registry: Registry, names: Sequence[str] | None) -> None:
             raise OptionError(f"models names {name!r}, which is not installed; known are {registry.models.names()}")
 
 
+def _gib(size: int) -> str:
+    return f"{size / 2**30:.2g} GiB"
+
+
 def _unsuited(model: type[ModelPlugin], task: TaskPlugin) -> str:
     """Why a model is none for this task, or ""."""
     if task.produces not in model.kinds_produced():
@@ -199,7 +222,9 @@ def _family(
     offered = next((r for r in wanted if r.gpus <= settings.gpus and r.cpus <= max(1, settings.slots * threads)), None)
     if offered is None:
         raise PluginError(f"needs {wanted[0]}, and there are {settings.slots} slots and {settings.gpus:g} GPUs")
-    return Family(model.name, model, registry.models.reference(model.name), space, points, chain, references, offered)
+    reference = registry.models.reference(model.name)
+    family = Family(model.name, model, reference, space, points, chain, references, offered)
+    return family.fitting(facts, settings.memory)
 
 
 def chain_of(model: type[ModelPlugin], encoders: Mapping[str, type[EncoderPlugin]]) -> tuple[str, ...]:

@@ -161,3 +161,15 @@ def test_start_points_may_hang_on_what_the_task_learnt() -> None:
         facts = replace(FACTS, learnt={"skew": skew})
         field = gather(registry, registry.tasks.load("regression")(), facts, Settings())
         assert len(next(f for f in field.families if f.name == "strange").points) == points
+
+
+def test_a_model_that_needs_more_memory_than_a_trial_may_take_is_left_out_with_the_figures() -> None:
+    class Hungry(Mean):
+        @classmethod
+        def estimate(cls, facts: Facts, params: Mapping[str, Any]) -> Estimate:
+            return Estimate(seconds=1.0, memory=3 << 30)
+
+    for memory in (0, 3 << 30):
+        assert "strange" in [family.name for family in gathered(Hungry, memory=memory).families]
+    said = reason(gathered(Hungry, memory=2 << 30))
+    assert "needs about 3 GiB of memory for 60 rows, a trial may take 2 GiB" in said
