@@ -8,6 +8,7 @@ S         sums: one for a number or two classes, else one per class
 from __future__ import annotations
 
 import gzip
+import zlib
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -18,12 +19,13 @@ import numpy as np
 from automl.contract import AnyArray, ArtifactError, FloatArray, Table, read_state, write_state
 
 from .base import RowModel, numbers, two_columns
+from .packed_text import pack, unpack
 from .tree_text import TreeSums, TreeText
 
 TEXT_SHARE = 0.2
 """How long turning trees into text takes, as a share of growing them; more than measured."""
 
-_FILE = "trees.txt.gz"
+_PACKED, _TEXT = "trees.bin", "trees.txt.gz"
 _FEW_ROWS = 1000
 _FARTHEST = 500.0
 
@@ -31,7 +33,7 @@ _FARTHEST = 500.0
 class BoostedTrees(RowModel):
     """A row model that learns sums of trees over the columns as they are; subclasses set `trees` in `learn`.
 
-    The file is LightGBM's text format, compressed.
+    The file is packed arrays, or compressed text where the trees hold what the packed layout does not know.
     """
 
     view = "columns"
@@ -69,19 +71,29 @@ class BoostedTrees(RowModel):
         """The plain state, and the trees beside it."""
         write_state(folder, {name: value for name, value in vars(self).items() if name not in ("trees", "_sums")})
         if self.flat is None:
-            (folder / _FILE).write_bytes(gzip.compress(self.trees.write().encode(), 6, mtime=0))
+            packed = pack(self.trees)
+            if packed is None:
+                (folder / _TEXT).write_bytes(gzip.compress(self.trees.write().encode(), 6, mtime=0))
+            else:
+                (folder / _PACKED).write_bytes(packed)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote. Raises ArtifactError when the trees are missing."""
         self = cls.restore(read_state(folder))
         if self.flat is None:
-            try:
-                text = gzip.decompress((folder / _FILE).read_bytes()).decode()
-            except (OSError, EOFError, ValueError) as error:
-                raise ArtifactError(f"cannot read {folder / _FILE}: {error}; the saved model is incomplete") from error
-            self.trees = TreeText.load(text)
+            self.trees = _read(folder)
         return self
+
+
+def _read(folder: Path) -> TreeText:
+    """The trees in a saved model's folder. Raises ArtifactError when they are missing or damaged."""
+    file = folder / (_TEXT if (folder / _TEXT).exists() else _PACKED)
+    try:
+        blob = file.read_bytes()
+        return unpack(blob) if file.name == _PACKED else TreeText.load(gzip.decompress(blob).decode())
+    except (OSError, EOFError, ValueError, zlib.error) as error:
+        raise ArtifactError(f"cannot read {file}: {error}; the saved model is incomplete") from error
 
 
 def _threads(n_rows: int, most: int) -> int:

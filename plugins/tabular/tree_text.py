@@ -26,7 +26,8 @@ from .single_row import SingleRow, single_row
 
 _NUMBERS, _KEPT = "threshold", ("split_feature", "decision_type", "left_child", "right_child")
 _SETS = ("cat_boundaries", "cat_threshold")
-_CATEGORY, _DEFAULT_LEFT, _MISSING_IS_NAN = 1, 2, 8
+CATEGORY, _DEFAULT_LEFT, _MISSING_IS_NAN = 1, 2, 8
+_LEAF_ERROR = 1e-6
 _LARGEST = 3e38
 _LANES, _LENGTHS = 112, (4, 8, 16, 32, 64, 128, 256)
 _EMPTY_COST, _LANE_COST = 0.3, 8.0
@@ -188,7 +189,7 @@ def tree_block(nodes: Mapping[str, AnyArray], leaf_value: AnyArray, sets: Sequen
 def decision_types(categories: AnyArray, missing_left: AnyArray) -> IntArray:
     """(N,) what a node asks: is it of a category, and does a missing number go left? Missing categories go right."""
     numbers = _MISSING_IS_NAN + _DEFAULT_LEFT * np.asarray(missing_left, dtype=np.int64)
-    return np.asarray(np.where(categories, _CATEGORY, numbers), dtype=np.int64)
+    return np.asarray(np.where(categories, CATEGORY, numbers), dtype=np.int64)
 
 
 def between(low: AnyArray) -> FloatArray:
@@ -214,7 +215,7 @@ def short_block(block: str) -> str:
         return leaf_block(float(leaf_value[0]))
     threshold = np.array(said[_NUMBERS].split(), dtype=np.float64)
     decision = np.array(said["decision_type"].split(), dtype=np.int64)
-    number = (decision & _CATEGORY == 0) & (np.abs(threshold) < _LARGEST)
+    number = (decision & CATEGORY == 0) & (np.abs(threshold) < _LARGEST)
     threshold[number] = between(floor32(threshold[number]))
     lines = [f"num_leaves={len(leaf_value)}", f"num_cat={said['num_cat']}"]
     lines += [f"{name}={said[name]}" for name in _KEPT]
@@ -231,7 +232,12 @@ def _bits(codes: IntArray) -> IntArray:
 
 
 def _decimal(values: AnyArray) -> str:
-    return _joined(np.asarray(values, dtype=np.float64).tolist(), ".10g")
+    """The leaves of a tree in single precision, unless that loses more than a trifle of what tells them apart."""
+    double = np.asarray(values, dtype=np.float64)
+    single = double.astype(np.float32)
+    if np.abs(single - double).max() > _LEAF_ERROR * np.ptp(double):
+        return _joined(double.tolist(), ".10g")
+    return _joined(single.tolist(), ".9g")
 
 
 def _joined(values: Sequence[Any], form: str = "") -> str:

