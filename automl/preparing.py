@@ -82,6 +82,7 @@ def reopened(path: str | Path) -> Iterator[tuple[RunFolder, Inputs, History]]:
     try:
         inputs = Inputs.read(folder)
         history = History.of(folder.journal.found, folder)
+        folder.journal.found = []  # thousands of records, which the history has
         folder.adopt(history.models())
         yield folder, inputs, history
     except BaseException:

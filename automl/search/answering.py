@@ -40,7 +40,7 @@ class AnswerTimes:
         self._table, self._rows = table, tuple[Table, ...]()
         self._left = _SHARE * seconds
         self._measured: dict[tuple[int, int], float] = {}
-        self._ratios: dict[str, list[float]] = {}
+        self._ratios: dict[tuple[str, int], list[float]] = {}
 
     def measure(self, trials: Sequence[Trial], folds_of: Callable[[Trial], Sequence[int]]) -> None:
         """Measure those that are not yet, the first of each family first, until the time for that is used up."""
@@ -49,18 +49,24 @@ class AnswerTimes:
         leaders = {trial.family.name: trial.number for trial in reversed(trials)}
         for trial in sorted(trials, key=lambda trial: leaders[trial.family.name] != trial.number):
             folds = folds_of(trial)
-            if self._left <= 0.0 or not folds or (trial.number, len(folds)) in self._measured:
+            if not folds or (trial.number, len(folds)) in self._measured or self._slow(trial, folds):
                 continue
             start = time.monotonic()
             self._take(trial, folds)
             self._left -= time.monotonic() - start
+
+    def _slow(self, trial: Trial, folds: Sequence[int]) -> bool:
+        """Would asking it take more than there is, by its worker's figure? What is not known would not."""
+        return self._left <= 0.0 or _ROWS * trial.row_seconds(list(folds)) > self._left
 
     def seconds(self, trial: Trial, folds: Sequence[int]) -> float:
         """Of one row by the models of these folds; NaN when nothing is known."""
         known = self._measured.get((trial.number, len(folds)), math.nan)
         if not math.isnan(known):
             return known
-        ratios = self._ratios.get(trial.family.name) or [r for found in self._ratios.values() for r in found]
+        others = list(self._ratios.items())  # the thread that blends may add to them
+        alike = [r for (family, n), found in others if n == len(folds) and family == trial.family.name for r in found]
+        ratios = alike or [r for (_, n), found in others if n == len(folds) for r in found]
         return trial.row_seconds(list(folds)) * (float(np.median(ratios)) if ratios else 1.0)
 
     def _take(self, trial: Trial, folds: Sequence[int]) -> None:
@@ -72,7 +78,7 @@ class AnswerTimes:
         self._measured[trial.number, len(folds)] = found
         alone = trial.row_seconds(list(folds))
         if found > 0.0 and alone > 0.0:
-            self._ratios.setdefault(trial.family.name, []).append(found / alone)
+            self._ratios.setdefault((trial.family.name, len(folds)), []).append(found / alone)
 
     def _asked(self, trial: Trial, folds: Sequence[int]) -> float:
         """The least time of some rows: whatever else the machine does should not count."""
@@ -82,12 +88,14 @@ class AnswerTimes:
         key, known = trial.candidate.key, dict[Any, Any]()
         models = [FittedModel.load(self._folder(key, fold), family.model, encoders, known) for fold in folds]
         serving = Serving([models], self._task, self._problem, threads=1)
-        times = []
+        times, until = [], time.monotonic() + self._left
         for row in self._few():
             start = time.perf_counter()
             serving.answers(row)
             times.append(time.perf_counter() - start)
-        return min(times[1:])
+            if time.monotonic() > until:
+                break
+        return min(times[1:] or times)
 
     def _few(self) -> tuple[Table, ...]:
         """Some rows of the table, each as a table; the first warms up."""

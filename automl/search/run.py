@@ -235,6 +235,8 @@ class Run:
         self.clock = Clock(self.settings)
         executor.open(self.dataset)
         self._commit(self._refit(self.plan), honest=True)
+        if self.keeper.trouble is not None:
+            raise ArtifactError(f"{self.keeper.trouble.what}; the model from before the refit stands")
 
     def rows(self, plan: Deployment | None = None) -> list[dict[str, Any]]:
         """The leaderboard's rows."""

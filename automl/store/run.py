@@ -149,9 +149,11 @@ class RunFolder:
 
     def rest(self) -> None:
         """Nothing more happens in this run for now: another process may resume it."""
-        self.journal.close()
-        if self.results is not None:
-            self.results.close()
+        try:
+            self.journal.close()
+        finally:
+            if self.results is not None:
+                self.results.close()
 
     def place_of(self, key: str, fold: int) -> str:
         """The folder of a kept model, relative to the run's; "" for none."""
