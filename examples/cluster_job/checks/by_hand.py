@@ -15,7 +15,10 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from automl.execution.guard import end_marked
+
 READY = "Ray runtime started"
+_PATIENCE_SECONDS = 3.0
 
 
 class ByHand:
@@ -63,9 +66,10 @@ class ByHand:
                 os.killpg(node.pid, signal.SIGTERM)
         for node in self._nodes:
             with contextlib.suppress(subprocess.TimeoutExpired):
-                node.wait(15)
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(node.pid, signal.SIGKILL)
+                node.wait(_PATIENCE_SECONDS)
+        end_marked({f"RAY_AUTH_TOKEN={self.environment['RAY_AUTH_TOKEN']}".encode()}, rounds=1)
+        for node in self._nodes:
+            node.kill()
             node.wait()
         shutil.rmtree(self.folder, ignore_errors=True)
 
