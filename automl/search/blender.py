@@ -34,12 +34,14 @@ class Blended:
         pool: the trials, in its order.
         complete: how many complete trials there were.
         folds: of how many folds, at most, the models of a member answer.
+        seconds: that blending took.
     """
 
     blend: Blend
     pool: Sequence[Trial]
     complete: int
     folds: int
+    seconds: float
 
 
 def helpful_families(made: Blended) -> frozenset[str]:
@@ -55,7 +57,7 @@ class Blender:
     """Combines the best complete trials now and then.
 
     Args:
-        folds_of: tells the folds whose models answer for a trial, at most so many.
+        folds_of: tells the folds whose models answer for a trial, at most `most`.
         kept: of how many folds the models are kept.
         budget: what the members may take together.
         beside: combine in a thread, while the slots go on; only where the clock may decide.
@@ -70,7 +72,7 @@ class Blender:
         scorer: Scorer,
         settings: Settings,
         clock: Clock,
-        folds_of: Callable[[Trial, int], Sequence[int]],
+        folds_of: Callable[..., Sequence[int]],
         kept: int,
         budget: Budget,
         beside: bool,
@@ -94,9 +96,8 @@ class Blender:
         return None
 
     def now(self) -> Blended:
-        """A blend of what there is, made here."""
-        started = time.monotonic()
-        return self._noted(self._prepared()(), started)
+        """A blend of what there is, made here and at once: nothing is measured for it."""
+        return self._noted(self._prepared(measure=not self.settings.clocked)())
 
     def last(self) -> Blended:
         """The blend to end with; an earlier combination that was better when the clock leaves only a single now."""
@@ -127,20 +128,23 @@ class Blender:
         """What the thread made; waits for it. Raises what it raised."""
         task, self._task = self._task, None
         assert task is not None
-        return self._noted(task.result(), task.started)
+        return self._noted(task.result())
 
-    def _noted(self, made: Blended, started: float) -> Blended:
+    def _noted(self, made: Blended) -> Blended:
         """Remember it, and how long it took."""
         if len(made.blend.keep) > 1 and (self._best is None or made.blend.score >= self._best.blend.score):
             self._best = made
         self._ended, self._complete = time.monotonic(), made.complete
-        self._seconds = max(0.5 * self._seconds, self._ended - started)
+        self._seconds = max(0.5 * self._seconds, made.seconds)
         if self.settings.clocked:
-            self.clock.blending = max(self.clock.blending, self._ended - started)
+            self.clock.blending = max(self.clock.blending, made.seconds)
         return made
 
-    def _prepared(self) -> Callable[[], Blended]:
-        """The blend of the trials as they are now, to be made at once or in a thread."""
+    def _prepared(self, measure: bool = True) -> Callable[[], Blended]:
+        """The blend of the trials as they are now, to be made at once or in a thread.
+
+        measure: may time be taken to see what the trials take to answer?
+        """
         pool, complete = self.pool(), len(self.board.ok())
         judged, preset = self.scorer.judged, self.settings.preset
         make = partial(
@@ -152,7 +156,6 @@ class Blender:
             [kind for kind in self.task.combiners(self.problem) if kind.layer == 1 or preset.stack],
             self.settings.seed,
             families=[trial.family.name for trial in pool],
-            deadline=self._deadline(),
             features=self._features,
             bounds=self.task.bounds(self.problem),
             alone=not preset.ensemble,
@@ -161,12 +164,14 @@ class Blender:
         )
 
         def made() -> Blended:
-            folds, costs = self._afforded(pool)
-            return Blended(make(costs=costs, budget=math.inf if costs is None else 1.0), pool, complete, folds)
+            folds, costs = self._afforded(pool, measure)
+            started, budget = time.monotonic(), math.inf if costs is None else 1.0
+            found = make(costs=costs, budget=budget, deadline=self._deadline())
+            return Blended(found, pool, complete, folds, time.monotonic() - started)
 
         return made
 
-    def _afforded(self, pool: Sequence[Trial]) -> tuple[int, list[float] | None]:
+    def _afforded(self, pool: Sequence[Trial], measure: bool) -> tuple[int, list[float] | None]:
         """How many folds' models answer, and the members' shares of the budget.
 
         All that are kept; half of them, or a quarter, where the best of several families are too dear together: members
@@ -174,13 +179,10 @@ class Blender:
         """
         fewest = min(self.kept, _FEWEST_FOLDS)
         for folds in sorted({max(fewest, -(-self.kept // parts)) for parts in (1, 2, 4)}, reverse=True):
-            costs = self._costs(pool, folds)
+            costs = self.budget.costs(pool, partial(self._folds_of, most=folds), measure)
             if costs is None or not sum(_of_leaders(pool, costs)[:_LEADERS]) > 1.0:
                 break
         return folds, costs
-
-    def _costs(self, pool: Sequence[Trial], folds: int) -> list[float] | None:
-        return self.budget.costs(pool, lambda trial: self._folds_of(trial, folds))
 
     def _features(self) -> list[Table]:
         """Per fold, what is known of its validation rows before their targets are."""
@@ -207,7 +209,6 @@ class _Background:
     """A call in a thread of its own that does not keep the program alive."""
 
     def __init__(self, call: Callable[[], Blended]) -> None:
-        self.started = time.monotonic()
         self._call = call
         self._made: Blended | None = None
         self._error: BaseException | None = None

@@ -62,11 +62,13 @@ class Budget:
         seconds = asked / self._seconds
         return math.nan if math.isnan(seconds) else max(seconds, size) * self._tightened
 
-    def costs(self, trials: Sequence[Trial], folds_of: Callable[[Trial], Sequence[int]]) -> list[float] | None:
-        """The share of each trial, the first ones measured first; None when nothing is limited."""
+    def costs(
+        self, trials: Sequence[Trial], folds_of: Callable[[Trial], Sequence[int]], measure: bool = True
+    ) -> list[float] | None:
+        """The share of each trial, if there is time measured as it will answer; None when nothing is limited."""
         if math.isinf(self._seconds) and math.isinf(self._bytes):
             return None
-        if self._times is not None and math.isfinite(self._seconds):
+        if measure and self._times is not None and math.isfinite(self._seconds):
             self._times.measure(trials, folds_of)
         return [self.share(trial, folds_of(trial)) for trial in trials]
 
