@@ -118,7 +118,7 @@ def _run(
         dict(inputs.schema),
         metric,
         field,
-        inputs.folding,
+        inputs.folding.narrowed(history.narrowed) if history and history.narrowed else inputs.folding,
         settings,
         running.executor,
         folder,

@@ -13,6 +13,7 @@ from typing import Any
 from automl.discovery import Registry
 from automl.execution.choose import make_executor
 from automl.execution.limits import available_memory, gpu_devices, parse_memory, slots_for
+from automl.execution.pace import slowness
 from automl.execution.protocol import Executor
 from automl.interrupts import Interrupted, interruptible
 from automl.options import resolve
@@ -68,6 +69,8 @@ def session(params: Mapping[str, Any], spent: float = 0.0) -> Iterator[Session]:
     started = time.monotonic() - spent
     registry = Registry.installed(params["plugins"], params["extra_plugins"])
     settings, executor = resources(params, started, registry)
+    if settings.clocked:
+        settings = replace(settings, slowness=slowness())
     try:
         with interruptible() as stopped, Progress(params["verbose"]) as progress:
             executor.start()

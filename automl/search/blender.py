@@ -35,6 +35,7 @@ class Blended:
         complete: how many complete trials there were.
         folds: of how many folds, at most, the models of a member answer.
         seconds: that blending took.
+        cpu: seconds that it worked; alone, when no trial runs any more, it takes little longer than that.
     """
 
     blend: Blend
@@ -42,6 +43,7 @@ class Blended:
     complete: int
     folds: int
     seconds: float
+    cpu: float
 
 
 def helpful_families(made: Blended) -> frozenset[str]:
@@ -83,6 +85,12 @@ class Blender:
         self._ended, self._seconds, self._complete = -math.inf, 0.0, 0
         self._best: Blended | None = None
         self._task: _Background | None = None
+
+    def narrow(self, kept: int) -> None:
+        """Forget blends that were judged on more folds than count from now on, of which so many keep their models."""
+        if self._task is not None:
+            self._collected()
+        self.kept, self._best, self._complete = kept, None, 0
 
     def poll(self) -> Blended | None:
         """A new blend if one is ready, else None; starts the next when it is due."""
@@ -137,7 +145,7 @@ class Blender:
         self._ended, self._complete = time.monotonic(), made.complete
         self._seconds = max(0.5 * self._seconds, made.seconds)
         if self.settings.clocked:
-            self.clock.blending = max(self.clock.blending, made.seconds)
+            self.clock.blending = max(self.clock.blending, made.cpu)
         return made
 
     def _prepared(self, measure: bool = True) -> Callable[[], Blended]:
@@ -165,9 +173,11 @@ class Blender:
 
         def made() -> Blended:
             folds, costs = self._afforded(pool, measure)
-            started, budget = time.monotonic(), math.inf if costs is None else 1.0
+            budget = math.inf if costs is None else self.budget.room(pool, costs)
+            started, worked = time.monotonic(), time.thread_time()
             found = make(costs=costs, budget=budget, deadline=self._deadline())
-            return Blended(found, pool, complete, folds, time.monotonic() - started)
+            took = time.monotonic() - started
+            return Blended(found, pool, complete, folds, took, min(took, time.thread_time() - worked))
 
         return made
 

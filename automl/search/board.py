@@ -48,6 +48,14 @@ class Board:
         self.trials.append(trial)
         return trial
 
+    def narrow(self, folds: int) -> None:
+        """Only the first so many folds count from now on; what trials have of the others is forgotten."""
+        self.n_folds = folds
+        for trial in self.trials:
+            trial.results = {fold: result for fold, result in trial.results.items() if fold < folds}
+            trial.submitted = {fold for fold in trial.submitted if fold < folds}
+            trial.weighed, trial.added = (0, -1), 0.0
+
     def running(self) -> list[Trial]:
         """Trials that are neither done nor given up, oldest first."""
         self._settle()
@@ -106,7 +114,9 @@ class Board:
                 return float(np.mean(walls[-8:]))
             if scouts := self._scouted(family):
                 return max(scouts)
-        return family.cost(self.facts, params if isinstance(params, dict) else family.points[0])
+        return self.settings.slowness * family.cost(
+            self.facts, params if isinstance(params, dict) else family.points[0]
+        )
 
     def _scouted(self, family: Family) -> list[float]:
         """Seconds that a fold on all rows would take, by the family's scouts on the most rows."""

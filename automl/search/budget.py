@@ -72,6 +72,19 @@ class Budget:
             self._times.measure(trials, folds_of)
         return [self.share(trial, folds_of(trial)) for trial in trials]
 
+    def room(self, trials: Sequence[Trial], costs: Sequence[float]) -> float:
+        """What members may take together: 1, or what the best takes, where nobody asked for less and all that are
+        cheaper are worse by more than chance.
+
+        trials: best first; costs: of each, as `costs` gives them.
+        """
+        within = [trial for trial, cost in zip(trials, costs, strict=True) if not cost > 1.0]
+        if self.asked or (within and within[0] is trials[0]):
+            return 1.0
+        spread = trials[0].spread()
+        near = bool(within) and trials[0].score - within[0].score <= (0.0 if math.isnan(spread) else spread)
+        return 1.0 if near else costs[0]
+
     def holds(self, trial: Trial, folds: Sequence[int]) -> bool:
         """May it answer alone? What is not known may."""
         return not self.share(trial, folds) > 1.0

@@ -16,8 +16,8 @@ from automl.search.settings import Settings
 _ROWS_TO_FOLDS = ((5_000, 8), (20_000, 5), (50_000, 4), (200_000, 3))
 _ROWS_TO_REPEATS = ((300, 10), (1_000, 6), (2_000, 3), (5_000, 2))
 _HOLDOUT_ROWS, _HOLDOUT_SHARES = 30_000, (0.03, 0.15)
-_HEAD = 5
-_SHARE = 0.5
+_DEAR = 0.05
+_SPLIT, _HELD_OUT_ROWS = 5, 10_000
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,10 @@ class Folding:
     def judged(self) -> int:
         """Folds of one repeat."""
         return len(self.folds) // self.repeats
+
+    def narrowed(self, folds: int) -> Folding:
+        """The first so many folds, once."""
+        return Folding(self.folds[:folds], 1)
 
     @property
     def deployed(self) -> int:
@@ -57,16 +61,18 @@ def make_folds(
     if given is not None:
         pairs = given_folds(given, len(table), *_targets_and_groups(task, problem, table))
         return Folding(tuple(task.folds(problem, table, FoldPlan(len(pairs), seed=settings.seed, given=pairs))), 1)
-    count = fold_count(len(table), facts, contenders, settings)
+    count, used = fold_count(len(table), facts, contenders, settings)
+    if "time" in problem.roles:  # the latest rows are among those that are judged
+        count = used
     repeats = 1
     wanted = settings.preset.repeats and settings.clocked
-    if wanted and count > 1 and problem.kind in ADDITIVE and not {"time", "groups"} & set(problem.roles):
+    if wanted and used == count > 1 and problem.kind in ADDITIVE and not {"time", "groups"} & set(problem.roles):
         repeats = next((r for rows, r in _ROWS_TO_REPEATS if len(table) <= rows and settings.seconds >= 30), 1)
     folds: list[Fold] = []
     first: list[Fold] = []
     for repeat in range(repeats):
         plan = FoldPlan(count, holdout=_holdout(len(table)), seed=settings.seed + 1000 * repeat)
-        new = list(task.folds(problem, table, plan))
+        new = list(task.folds(problem, table, plan))[:used]
         if repeat and _same(first, new):  # the task's folds do not depend on the seed
             repeats = 1
             break
@@ -111,19 +117,27 @@ def _targets_and_groups(task: TaskPlugin, problem: Problem, table: Table) -> tup
     return batch.y, batch.groups
 
 
-def fold_count(n_rows: int, facts: Facts, contenders: Sequence[Family], settings: Settings) -> int:
-    """Folds by size, lowered until the head of the portfolio fits half the time; or as many as the preset says."""
+def fold_count(n_rows: int, facts: Facts, contenders: Sequence[Family], settings: Settings) -> tuple[int, int]:
+    """Folds to split into by size, and how many of them are used: as many as the preset says, or as time allows.
+
+    The first candidates of all families together should take no more than the time, of which they get about half, since
+    most are given up after a fold. Below three folds, models still learn from four fifths of little data; much data has
+    a held-out part instead, which costs least, from below four.
+    """
     if settings.preset.folds is not None:
-        return min(settings.preset.folds, max(2, n_rows // 2))
+        count = min(settings.preset.folds, max(2, n_rows // 2))
+        return count, count
     count = next((k for rows, k in _ROWS_TO_FOLDS if n_rows <= rows), 1)
     count = min(count, settings.preset.max_folds, max(2, n_rows // 2))
     if not settings.clocked:
-        return min(count, 5)
-    costs = sorted(family.cost(facts, family.points[0]) for family in contenders)[:_HEAD]
-    for k in sorted({count, 5, 4, 3, 1}, reverse=True):
-        if k <= count and sum(costs) * k <= _SHARE * settings.seconds * settings.slots:
-            return k
-    return 1
+        return min(count, 5), min(count, 5)
+    time = settings.seconds * settings.slots
+    cost = sum(min(_DEAR * time, settings.slowness * family.cost(facts, family.points[0])) for family in contenders)
+    fewest = min(4 if n_rows >= _HELD_OUT_ROWS else 2, count)
+    for used in sorted({count, 5, 4, 3, 2}, reverse=True):
+        if fewest <= used <= count and used * cost <= time:
+            return (min(_SPLIT, count), used) if used == 2 else (used, used)
+    return 1, 1
 
 
 def given_folds(given: Any, n_rows: int, y: Any = None, groups: Any = None) -> tuple[tuple[Any, Any], ...]:

@@ -1,8 +1,8 @@
 """What a run writes down so that another process can go on with it, and how that is read back.
 
 The journal tells, in order: ``run``, then ``start``, ``fold`` and ``trial`` for every candidate (and ``closed`` for one
-that gets no further repeat), ``resumed`` for every process that went on, and ``finished``. What folds predicted lies
-beside it; `inputs_state` is written once.
+that gets no further repeat), ``narrowed`` when fewer folds count from then on, ``resumed`` for every process that went
+on, and ``finished``. What folds predicted lies beside it; `inputs_state` is written once.
 """
 
 from __future__ import annotations
@@ -120,6 +120,7 @@ class History:
         closed: trials that get no further repeat.
         seconds: of the run, all processes together.
         finished: did it end by itself?
+        narrowed: so many folds count in the end; 0 for all.
     """
 
     run: Record | None = None
@@ -129,6 +130,7 @@ class History:
     closed: set[int] = field(default_factory=set)
     seconds: float = 0.0
     finished: bool = False
+    narrowed: int = 0
 
     @classmethod
     def of(cls, records: Sequence[Record], folder: RunFolder) -> History:
@@ -146,6 +148,8 @@ class History:
                 self.folds.setdefault(trial, {})[record["fold"]] = record
             elif kind == "closed":
                 self.closed.add(trial)
+            elif kind == "narrowed":
+                self.narrowed = record["folds"]
             elif kind == "trial":
                 self.ends.pop(trial, None)
                 self.ends[trial] = record
@@ -224,10 +228,12 @@ class History:
                 raise ArtifactError(f"the run tried the model {start['model']!r}, which cannot be used here: {reason}")
             trial = self._restored(number, families[start["model"]], board)
             for fold, record in self.folds.get(number, {}).items():
+                if self.narrowed and fold >= self.narrowed:
+                    continue
                 trial.results[fold] = _result(record, partial(_read, folder, record["place"], container))
             trial.submitted = set(trial.results)
             trial.closed = number in self.closed
-            _conclude(trial, self.ends.get(number), board.n_folds, scorer)
+            _conclude(trial, self.ends.get(number), board.n_folds, scorer, rescored=bool(self.narrowed))
         ended = [board.trials[number] for number in self.ends if number in self.starts]
         return list(board.trials), [trial for trial in ended if not trial.running]
 
@@ -249,8 +255,11 @@ def as_options(params: Mapping[str, Any], family: Family) -> dict[str, Any]:
     return {name: tuples.get(dumps(v), v) if isinstance(v, list) else v for name, v in params.items()}
 
 
-def _conclude(trial: Trial, end: Record | None, n_folds: int, scorer: Scorer) -> None:
-    """Its state as it was told; a trial whose end was not, or that misses a fold, goes on."""
+def _conclude(trial: Trial, end: Record | None, n_folds: int, scorer: Scorer, rescored: bool) -> None:
+    """Its state as it was told; a trial whose end was not, or that misses a fold, goes on.
+
+    rescored: may its score have been of other folds?
+    """
     trial.judging = partial(scorer.predictions, trial)
     if end is None:
         return
@@ -259,7 +268,7 @@ def _conclude(trial: Trial, end: Record | None, n_folds: int, scorer: Scorer) ->
         trial.kind, trial.reason, trial.detail = end["kind"], end["reason"], end["detail"]
     elif repeats := trial.repeats(n_folds):
         trial.state, trial.told = "ok", True
-        known = end["score"] is not None and repeats == 1
+        known = end["score"] is not None and repeats == 1 and not rescored
         trial.score = end["score"] if known else scorer.score(trial.judged)
 
 

@@ -116,6 +116,32 @@ class Planner:
         elif trial.results:
             proposer.learn(trial.candidate.params, score)
 
+    def folds_in_time(self) -> int:
+        """Of how many folds a contender can be had: all, unless none is complete and the best cannot be any more."""
+        best, folds = self._first_to_be(), self.board.n_folds
+        if best is None or any(trial.baseline for trial in self.board.running()):
+            return folds
+        cost = max(result.wall for result in best.results.values())
+        begun = 0.5 if best.in_flight else 0.0
+        while folds > 1:
+            rest = sum(fold not in best.submitted for fold in range(folds))
+            if (math.ceil(rest / self.settings.slots) + begun) * cost <= self.clock.work_left():
+                break
+            folds -= 1
+        return folds
+
+    def folds_done(self) -> int:
+        """Of how many folds a contender is there: all, unless none is complete."""
+        best, folds = self._first_to_be(), self.board.n_folds
+        return folds if best is None else next(fold for fold in range(folds) if fold not in best.results)
+
+    def _first_to_be(self) -> Trial | None:
+        """The best of the contenders that have their first fold, where the clock decides and none is complete."""
+        if not self.settings.clocked or self.board.best(baseline=False) is not None:
+            return None
+        begun = [t for t in self.board.running() if 0 in t.results and not t.baseline and not t.scout]
+        return max(begun, key=lambda trial: _known(trial.results[0].score), default=None)
+
     # -- trials under way ------------------------------------------------------------------------------------------
 
     def _open_trials(self) -> list[Trial]:
@@ -195,11 +221,15 @@ class Planner:
         self.phase = "portfolio" if self.phase in ("baselines", "scouts") else self.phase
         while self._firsts:
             family = self._firsts.pop(0)
-            if self._affordable(family, _FIRST_SHARE):
+            if self._affordable(family, _FIRST_SHARE) or self._last_hope(family):
                 trial = self._at_point(family, self._points[family.name].pop(0), "start")
                 if trial is not None:
                     return trial
         return self._searched()
+
+    def _last_hope(self, family: Family) -> bool:
+        """Would nothing but baselines be tried without it, though a fold of it fits the time that is left?"""
+        return not self._tried() and self.board.fold_cost(family) <= self.clock.work_left()
 
     def _scout(self) -> Trial | None:
         """The next scout; None when there is none to start, and from then on the scouts' order holds."""

@@ -91,7 +91,7 @@ class Run:
         times = AnswerTimes(task, problem, table, folder.model_folder, settings.seconds)
         beside = _BESIDE_BYTES + _HONEST_BYTES * honest + _COLUMN_BYTES * columns
         self.budget = Budget(settings, beside, times)
-        clock.folds = folding.judged
+        clock.folds, clock.families = folding.judged, max(1, len(field.contenders()))
         self.metric: Metric = task.metric(problem, wanted)
         self.scorer = Scorer(task, problem, table, folding, self.metric)
         self.board = Board(folding.judged, facts_of(problem, table, training_rows(folding)), settings)
@@ -140,6 +140,7 @@ class Run:
             drop=lambda trial: self.folder.drop_model(trial.candidate.key),
             emit=self.emit,
             note=self.keeper.note,
+            narrow=self._narrow,
             stopped=self.stopped,
             here=self._here if self.settings.clocked and self.executor.isolates else None,
         )
@@ -147,6 +148,24 @@ class Run:
         self._searched = self.clock.elapsed() - started
         if scheduler.lost:
             self._mourn(scheduler.lost)
+
+    def _narrow(self, folds: int) -> None:
+        """Judge on fewer folds from now on, baselines too: no contender can have all of them in time."""
+        what = f"no model can be fitted on all {self.folding.judged} folds in time"
+        finding = Finding("fewer-folds", what, done=f"models are judged on the first {folds}; give a longer time_limit")
+        self.problem = replace(self.problem, findings=(*self.problem.findings, finding))
+        self.emit(Noticed(finding))
+        self.keeper.note({"type": "narrowed", "folds": folds})
+        self.folding = self.folding.narrowed(folds)
+        self.blender.narrow(self._kept())
+        self.board.narrow(folds)
+        self.scorer.narrow(folds)
+        self.clock.folds, self.planner.repeats = folds, 1
+        for trial in self.board.ok():
+            trial.judged = self.scorer.predictions(trial)
+            trial.score = self.scorer.score(trial.judged)
+        if self.plan is not None:
+            self.plan = replace(self.plan, score=-math.inf)
 
     def _mourn(self, lost: str) -> None:
         """The executor is gone: the best so far is what there is, and a run with a folder can be resumed."""

@@ -36,6 +36,7 @@ class Scheduler:
         tick: called in every round, for what is done beside the trials.
         drop: called with each trial that is given up, to delete its models.
         note: called with a JSON record for the journal.
+        narrow: called with the number of folds that count from now on, when time does not suffice for all.
         stopped: asked before every job; True ends the search.
         here: gives an executor that runs jobs in this process, for the last resort; None does without.
 
@@ -58,6 +59,7 @@ class Scheduler:
         drop: Callable[[Trial], None],
         emit: Callable[[RunEvent], None],
         note: Callable[[dict[str, Any]], None],
+        narrow: Callable[[int], None],
         stopped: Callable[[], bool],
         here: Callable[[], Executor] | None = None,
     ) -> None:
@@ -66,7 +68,7 @@ class Scheduler:
         self.keep, self.finished, self.drop, self.emit, self.note = keep, finished, drop, emit, note
         self.tell = Teller(emit, board, clock)
         self.tick = tick
-        self.stopped, self.here = stopped, here
+        self.narrow, self.stopped, self.here = narrow, stopped, here
         self.lost = ""
         self._on_gpus = any(family.resources.gpus for family in planner.field.families)
         self._jobs: dict[int, tuple[Trial, int]] = {}
@@ -79,6 +81,7 @@ class Scheduler:
         self.tell.began(self.scorer, min(self.executor.capacity().slots, self.settings.slots))
         self._conclude()
         while not self._over():
+            self._narrow(self.planner.folds_in_time())
             self._fill()
             self.tell.budget(self.executor.capacity, self._jobs.values())
             if not self._jobs:
@@ -89,6 +92,8 @@ class Scheduler:
             self.tick()
         if not self.board.ok() and self.here is not None and not self.stopped():
             self._last_resort(self.here())
+        if not self.stopped():
+            self._narrow(self.planner.folds_done())
         self._abandon()
 
     def _last_resort(self, here: Executor) -> None:
@@ -107,12 +112,23 @@ class Scheduler:
                         self._take(event)
 
     def _conclude(self) -> None:
-        """End trials of an earlier process that had all their folds when it was broken off."""
+        """End trials that have all their folds: of an earlier process, or since fewer count than before."""
         for trial in self.board.running():
             if trial.scout and trial.results:
                 self._scouted(trial)
             elif trial.repeats(self.board.n_folds):
                 self._complete(trial)
+
+    def _narrow(self, folds: int) -> None:
+        """Go on with fewer folds where time does not suffice for all: what has them is complete."""
+        if folds == self.board.n_folds:
+            return
+        for job, (_, fold) in list(self._jobs.items()):
+            if fold >= folds:
+                self.executor.kill(job)
+                del self._jobs[job]
+        self.narrow(folds)
+        self._conclude()
 
     def _over(self) -> bool:
         return bool(self.lost) or self.stopped() or self.clock.work_left() <= 0
@@ -160,7 +176,8 @@ class Scheduler:
     def _submit(self, trial: Trial, fold: int, executor: Executor | None = None) -> None:
         """To the run's executor, or another one."""
         family = trial.family
-        soft, hard = self.clock.job_limits(trial.baseline)
+        first = any(other is trial for other in self.board.of(family)[:1])
+        soft, hard = self.clock.job_limits(trial.baseline, first)
         job = Job(
             self._count,
             trial.candidate,
@@ -235,10 +252,7 @@ class Scheduler:
             return
         if kept is None:
             return
-        row_s = outcome.row_s
-        if math.isnan(row_s) and 0 in trial.results:
-            row_s = trial.results[0].row_s
-        info, seconds = outcome.info, (outcome.wall, outcome.cpu, outcome.predict_s, row_s)
+        info, seconds = outcome.info, (outcome.wall, outcome.cpu, outcome.predict_s, outcome.row_s)
         trial.results[fold] = FoldResult(score, predictions, info, *seconds, outcome.size)
         self._note_fold(trial, fold, kept)
         if trial.scout:

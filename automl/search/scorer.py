@@ -37,6 +37,10 @@ class Scorer:
         self.folds, self.repeats = folding.folds, folding.repeats
         self.judged = len(self.folds) // self.repeats
 
+    def narrow(self, folds: int) -> None:
+        """Only the first so many folds count from now on, once each."""
+        self.judged, self.repeats = folds, 1
+
     @cached_property
     def truths(self) -> list[Truth | None]:
         """Per fold, what its validation units are scored on."""

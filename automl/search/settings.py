@@ -73,6 +73,7 @@ class Settings:
         models: names to try, or None for all; baselines always run unless `models` names none of them.
         max_latency_ms: that one row may take, or None for what the preset says.
         max_size_mb: megabytes of the saved model, or None.
+        slowness: how many times longer work takes here than models declare.
     """
 
     deadline: float = math.inf
@@ -88,6 +89,7 @@ class Settings:
     allow_noncommercial: bool = True
     max_latency_ms: float | None = None
     max_size_mb: float | None = None
+    slowness: float = 1.0
 
     @property
     def measures(self) -> bool:

@@ -141,8 +141,11 @@ class Trial:
         return sum(result.wall for result in self.results.values())
 
     def row_seconds(self, folds: list[int]) -> float:
-        """Seconds of a one-row prediction by the models of these folds; NaN when not measured."""
-        return float(sum(self.results[fold].row_s for fold in folds))
+        """Seconds of a one-row prediction by the models of these folds; NaN when none of the trial's was measured."""
+        known = [r.row_s for r in self.results.values() if not math.isnan(r.row_s)]
+        usual = float(np.mean(known)) if known else math.nan
+        times = [self.results[fold].row_s for fold in folds]
+        return float(sum(usual if math.isnan(seconds) else seconds for seconds in times))
 
     def size(self, folds: list[int]) -> int:
         """Bytes of the saved models of these folds."""

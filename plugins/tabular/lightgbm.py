@@ -40,7 +40,15 @@ class LightGBM(BoostedTrees):
         watch = Watch(ctx, _PATIENCE, after=TEXT_SHARE)
         rounds = self.params.get("n_estimators") or _rounds(self.params["learning_rate"])
         callback = stopper(watch)
-        booster = lightgbm.train(settings, data, rounds, valid_sets=held, valid_names=["valid"], callbacks=[callback])
+        booster = lightgbm.train(
+            settings,
+            data,
+            rounds,
+            valid_sets=held,
+            valid_names=["valid"],
+            callbacks=[callback],
+            keep_training_booster=True,  # else the trees go through text and back before they are asked for
+        )
         self.trees = TreeText.read(booster.model_to_string(num_iteration=watch.best_step))
         return FitInfo(watch.best_step, {"n_estimators": watch.best_step}, {"truncated": watch.truncated})
 

@@ -132,6 +132,7 @@ class Search:
     finished: list[Trial]
     dropped: list[Trial]
     kept: list[tuple[str, int]] = field(default_factory=list)
+    narrowed: list[int] = field(default_factory=list)
 
     def keep(self, trial: Trial, fold: int, outcome: Outcome) -> dict[str, Any]:
         """Note that a fold was to be kept."""
@@ -181,6 +182,12 @@ def searched(
     runs = executor(answer, slots)
     runs.open(Dataset(table, problem, folding.folds, PluginRef.of(Regression)))
     found = Search(board, runs, [], [], [], [])
+
+    def narrow(folds: int) -> None:
+        board.narrow(folds)
+        scorer.narrow(folds)
+        found.narrowed.append(folds)
+
     Scheduler(
         runs,
         planner,
@@ -194,6 +201,7 @@ def searched(
         drop=found.dropped.append,
         emit=found.told.append,
         note=found.notes.append,
+        narrow=narrow,
         stopped=stopped,
     ).run()
     return found

@@ -17,7 +17,7 @@ from automl.search.settings import PRESETS, Settings
 def count(n_rows: int, *, cost: float = 0.001, bench: Any = None, **options: Any) -> int:
     families = [bench.family(f"m{i}", seconds=cost) for i in range(4)]
     facts = Facts("regression", "real", n_rows, 1, 0, 1)
-    return fold_count(n_rows, facts, families, Settings(**options))
+    return fold_count(n_rows, facts, families, Settings(**options))[1]
 
 
 def problem_of(table: Table, **roles: str) -> Problem:
@@ -51,9 +51,27 @@ def test_a_preset_bounds_the_folds(bench: Any) -> None:
 
 
 def test_dear_models_have_fewer_folds(bench: Any) -> None:
-    counts = [count(1000, cost=c, bench=bench, deadline=1e9, seconds=60) for c in (0.1, 1.2, 1.8, 2.4, 100.0)]
-    assert counts == sorted(counts, reverse=True)
-    assert (counts[0], counts[-1]) == (8, 1)
+    limit = Settings(deadline=1e9, seconds=60.0)
+    facts = Facts("regression", "real", 1000, 1, 0, 1)
+
+    def found(families: int, seconds: float, n_rows: int = 1000) -> tuple[int, int]:
+        return fold_count(n_rows, facts, [bench.family(f"m{i}", seconds=seconds) for i in range(families)], limit)
+
+    assert [found(6, seconds) for seconds in (0.1, 1.5, 2.4, 3.0)] == [(8, 8), (5, 5), (4, 4), (3, 3)]
+    assert [found(families, 100.0) for families in (6, 10, 21)] == [(3, 3), (5, 2), (1, 1)]
+    assert [found(6, seconds, 12_000) for seconds in (0.1, 2.4, 3.0)] == [(5, 5), (4, 4), (1, 1)]
+
+
+def test_a_slow_machine_has_fewer_folds(bench: Any) -> None:
+    limit = {"cost": 1.0, "bench": bench, "deadline": 1e9, "seconds": 60.0}
+    assert count(1000, **limit) == 8
+    assert count(1000, slowness=3.0, **limit) == 5
+
+
+def test_the_latest_rows_are_judged_where_time_orders_them(bench: Any) -> None:
+    options = {"deadline": 1e9, "seconds": 12.0, "n_trials": None, "slowness": 4.0}
+    folding = folds_of(bench, roles={"time": "f2"}, **options)
+    assert max(int(fold.valid.max()) for fold in folding.folds) == 59
 
 
 def test_counted_trials_have_folds_that_depend_on_nothing_but_size(bench: Any) -> None:

@@ -129,6 +129,46 @@ def test_time_ends_the_search(bench: Any, now: list[float]) -> None:
     assert all(not trial.running for trial in found.board.trials)
 
 
+def test_where_no_contender_can_have_all_folds_in_time_fewer_count(bench: Any, now: list[float]) -> None:
+    def answer(job: Any) -> float:
+        now[0] += 0.1 if job.candidate.model == "base" else 12.0
+        return {"a": 0.2, "b": 0.1, "base": 1.0}[job.candidate.model]
+
+    families = [bench.family("base", baseline=True), bench.family("a"), bench.family("b")]
+    found = bench.search(families, answer, n_folds=4, n_trials=None, deadline=now[0] + 40.0, seconds=40.0)
+    assert found.narrowed
+    folds = found.narrowed[-1]
+    assert folds < 4
+    assert found.trial("b").state == "ok"
+    assert sorted(found.trial("b").results) == list(range(folds))
+    assert sorted(found.trial("base").results) == list(range(folds))
+
+
+def test_folds_stay_as_they_are_once_a_contender_has_them_all(bench: Any, now: list[float]) -> None:
+    def answer(job: Any) -> float:
+        now[0] += 1.0
+        return 0.1
+
+    found = bench.search([bench.family("a")], answer, n_folds=4, n_trials=None, deadline=now[0] + 12.0, seconds=12.0)
+    assert found.narrowed == []
+    assert found.board.best().name == "a"
+
+
+def test_a_run_that_is_stopped_keeps_all_folds_for_the_process_that_goes_on(bench: Any, now: list[float]) -> None:
+    done: list[int] = []
+
+    def answer(job: Any) -> float:
+        now[0] += 1.0
+        done.append(job.fold)
+        return 0.1
+
+    stopped = lambda: len(done) >= 2  # noqa: E731
+    limit = {"n_trials": None, "deadline": now[0] + 40.0, "seconds": 40.0}
+    found = bench.search([bench.family("a")], answer, n_folds=4, stopped=stopped, **limit)
+    assert found.narrowed == []
+    assert found.trial("a").state == "pruned"
+
+
 def test_a_family_that_is_too_dear_for_the_time_is_not_begun(bench: Any, now: list[float]) -> None:
     def answer(job: Any) -> Any:
         now[0] += 0.5

@@ -1,0 +1,80 @@
+"""A model that is too slow for all folds answers with those that it has: better than a baseline alone."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_iris
+
+from automl import AutoML
+from automl.contract import Estimate, ModelPlugin
+from automl.events import Noticed, RunEvent, TrialFinished
+from automl.store import Journal
+
+FRAME = load_iris(as_frame=True).frame
+
+
+class Slow(ModelPlugin):
+    """Knows the nearest class means, and takes its time to find them."""
+
+    name = "slow"
+    produces = "class_proba"
+    seconds = 1.2
+    means: Any
+
+    def fit(self, train: Any, valid: Any, ctx: Any) -> None:
+        time.sleep(self.seconds)
+        self.means = np.stack([train.X[train.y == k].mean(0) for k in range(3)])
+
+    def predict(self, request: Any) -> Any:
+        away = ((request.X[:, None, :] - self.means[None]) ** 2).sum(2)
+        weights = np.exp(-away)
+        return weights / weights.sum(1, keepdims=True)
+
+    @classmethod
+    def estimate(cls, facts: Any, params: Any) -> Estimate:
+        return Estimate(0.1)
+
+
+def fitted(**options: Any) -> tuple[AutoML, list[RunEvent]]:
+    """A run of eight folds, of which there is time for some; with its events."""
+    told: list[RunEvent] = []
+    kept = {"time_limit": 6, "n_jobs": 1, "random_state": 0, "verbose": 0, "callbacks": [told.append]}
+    model = AutoML(extra_plugins=[Slow], models=["slow"], **{**kept, **options})
+    return model.fit(FRAME, "target"), told
+
+
+@pytest.mark.filterwarnings("ignore:.*fewer-folds")
+def test_a_model_that_has_some_folds_when_time_is_up_is_the_one_that_answers(tmp_path: Path) -> None:
+    model, told = fitted(path=tmp_path / "run")
+    found = [event.finding for event in told if isinstance(event, Noticed)]
+    narrowed = [finding for finding in found if finding.code == "fewer-folds"]
+    assert narrowed
+    assert "time_limit" in narrowed[-1].done
+    assert any(event.state == "ok" for event in told if isinstance(event, TrialFinished) and event.model == "slow")
+    board = model.leaderboard().set_index("model")
+    assert board.loc["slow", "state"] == "ok"
+    assert "slow" in dict(model.ensemble_)
+    assert model.score(FRAME) > -0.2
+    low, high = model.score_interval(50)
+    assert low <= high
+    assert any(record["type"] == "narrowed" for record in Journal.read(tmp_path / "run" / "journal.jsonl"))
+    again = AutoML.load(tmp_path / "run", extra_plugins=[Slow])
+    assert (again.predict_proba(FRAME) == model.predict_proba(FRAME)).all().all()
+
+
+@pytest.mark.filterwarnings("ignore:.*fewer-folds")
+def test_a_run_with_fewer_folds_goes_on_with_them_when_it_is_resumed(tmp_path: Path) -> None:
+    fitted(path=tmp_path / "run")
+    folds = [r["folds"] for r in Journal.read(tmp_path / "run" / "journal.jsonl") if r["type"] == "narrowed"][-1]
+    place = shutil.copytree(tmp_path / "run", tmp_path / "copy")
+    again = AutoML.resume(place, time_limit=6, extra_plugins=[Slow], verbose=0)
+    begun = [r for r in Journal.read(place / "journal.jsonl") if r["type"] == "start" and r["model"] == "slow"]
+    assert "slow" in dict(again.ensemble_)
+    assert len(again.leaderboard()) >= 1 + len(begun)
+    assert {r["fold"] for r in Journal.read(place / "journal.jsonl") if r["type"] == "fold"} >= set(range(folds))
