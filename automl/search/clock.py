@@ -10,7 +10,6 @@ from automl.search.settings import Settings
 
 _TRIAL_SHARE = 0.2
 _FOLD_SHARE = 0.25
-_FIRSTS_SHARE = 0.5
 _GRACE_SECONDS = 5.0
 _SAFETY = 1.3
 _MEASURING_SECONDS, _MEASURING_SHARE = 5.0, 0.08
@@ -20,14 +19,13 @@ _MEASURING_SECONDS, _MEASURING_SHARE = 5.0, 0.08
 class Clock:
     """Time of a run. With `n_trials` everything here is infinite and nothing depends on the clock.
 
-    `folds` a trial has, and `families` take part; `blending` and `committing` are the longest that these have taken so
+    `folds` a trial has; `blending` and `committing` are the longest that these have taken so
     far, in seconds; `refitting` is kept for fitting members again on all rows.
     """
 
     settings: Settings
     started: float = field(default_factory=time.monotonic)
     folds: int = 1
-    families: int = 1
     blending: float = 0.0
     committing: float = 0.0
     refitting: float = 0.0
@@ -56,17 +54,14 @@ class Clock:
         """Seconds in which jobs may still run."""
         return self.left() - self.reserve()
 
-    def job_limits(self, baseline: bool, first: bool = False) -> tuple[float, float]:
+    def job_limits(self, baseline: bool) -> tuple[float, float]:
         """Soft and hard seconds of a job that starts now: all folds of a trial together get a fifth of the time.
 
-        The first trials of all families together get at most a good half of it per fold, so that each is seen and the
-        best can go on. The hard limit is for hangs; it leaves room for a first import of the model's libraries on a
+        The hard limit is for hangs; it leaves room for a first import of the model's libraries on a
         busy machine.
         """
         if not self.settings.clocked:
             return math.inf, math.inf
         share = min(_TRIAL_SHARE * self.settings.slots / self.folds, _FOLD_SHARE) * (1.5 if baseline else 1.0)
-        if first:
-            share = min(share, _FIRSTS_SHARE * self.settings.slots / self.families)
         soft = max(0.05, min(max(1.0, share * self.settings.seconds), self.work_left()))
         return soft, min(2.0 * soft + _GRACE_SECONDS, max(0.05, self.work_left()))

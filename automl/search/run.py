@@ -91,7 +91,7 @@ class Run:
         times = AnswerTimes(task, problem, table, folder.model_folder, settings.seconds)
         beside = _BESIDE_BYTES + _HONEST_BYTES * honest + _COLUMN_BYTES * columns
         self.budget = Budget(settings, beside, times)
-        clock.folds, clock.families = folding.judged, max(1, len(field.contenders()))
+        clock.folds = folding.judged
         self.metric: Metric = task.metric(problem, wanted)
         self.scorer = Scorer(task, problem, table, folding, self.metric)
         self.board = Board(folding.judged, facts_of(problem, table, training_rows(folding)), settings)

@@ -176,8 +176,7 @@ class Scheduler:
     def _submit(self, trial: Trial, fold: int, executor: Executor | None = None) -> None:
         """To the run's executor, or another one."""
         family = trial.family
-        first = any(other is trial for other in self.board.of(family)[:1])
-        soft, hard = self.clock.job_limits(trial.baseline, first)
+        soft, hard = self.clock.job_limits(trial.baseline)
         job = Job(
             self._count,
             trial.candidate,
