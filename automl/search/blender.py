@@ -110,7 +110,7 @@ class Blender:
     def last(self) -> Blended:
         """The blend to end with; an earlier combination that was better when the clock leaves only a single now."""
         made = self._collected() if self._task is not None else None
-        if made is None or made.complete < len(self.board.ok()):
+        if made is None or made.complete < self.board.n_ok():
             made = self.now()
         earlier = self._best
         if len(made.blend.keep) == 1 and earlier is not None and earlier.blend.score > made.blend.score:
@@ -126,7 +126,7 @@ class Blender:
 
     def _due(self) -> bool:
         """Unclocked: every few trials. Clocked: after a rest in proportion to what a blend takes, not at the end."""
-        new = len(self.board.ok()) - self._complete
+        new = self.board.n_ok() - self._complete
         if not self.settings.clocked:
             return new >= _EVERY_TRIALS
         rested = time.monotonic() - self._ended >= max(_FIRST_REST_SECONDS, _REST * self._seconds)
@@ -153,7 +153,7 @@ class Blender:
 
         measure: may time be taken to see what the trials take to answer?
         """
-        pool, complete = self.pool(), len(self.board.ok())
+        pool, complete = self.pool(), self.board.n_ok()
         judged, preset = self.scorer.judged, self.settings.preset
         make = partial(
             blend,

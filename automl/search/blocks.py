@@ -53,10 +53,12 @@ class Blocks:
         None when too few of its `trials` have ended, or no block is worth a test.
         """
         self.judge()
+        block = next((name for name in family.blocks if self._open(family, name)), None)
+        if block is None or sum(not t.running for t in trials) < _ENDED_BEFORE:
+            return None
         chain = self.encoders(family)
         complete = [t for t in trials if t.state == "ok" and t.candidate.encoders == chain]
-        block = next((name for name in family.blocks if self._open(family, name)), None)
-        if block is None or not complete or sum(not t.running for t in trials) < _ENDED_BEFORE:
+        if not complete:
             return None
         best = max(complete, key=lambda t: t.score)
         return replace(best.candidate, encoders=(*chain, block)), block, best

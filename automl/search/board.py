@@ -10,6 +10,7 @@ import numpy as np
 
 from automl.contract import Facts
 from automl.execution.job import Candidate
+from automl.search.account import Account
 from automl.search.families import Family
 from automl.search.settings import Settings
 from automl.search.trial import Trial
@@ -20,21 +21,26 @@ _FORGIVEN_STARTS = 2
 class Board:
     """The book of trials. Everything in it is decided by scores and declared costs unless the run is clocked.
 
-    A trial that has ended stays ended: those that run, are complete or are of a family are kept in lists of their own,
-    since they are asked for with every event of a run that may have thousands of trials.
+    A trial that has ended stays ended. What is asked with every event of a run that may have thousands of trials is
+    kept up to date rather than looked for among all: who runs, is complete or best, and what each family adds up to.
     """
 
     def __init__(self, n_folds: int, facts: Facts, settings: Settings) -> None:
         self.n_folds, self.facts, self.settings = n_folds, facts, settings
         self.trials: list[Trial] = []
+        self.tried = 0
         self._keys: set[str] = set()
-        self._listed = 0
-        self._open: list[Trial] = []
+        self._open: dict[int, Trial] = {}
+        self._startable: dict[int, Trial] = {}
+        self._partial: dict[int, Trial] = {}
+        self._ended: list[Trial] = []
         self._ok: list[Trial] = []
-        self._of: dict[str, list[Trial]] = {}
+        self._pruned: list[Trial] = []
+        self._accounts: dict[str, Account] = {}
         self._counts: Counter[tuple[str, float]] = Counter()
+        self._best: dict[bool, Trial] = {}
 
-    def add(self, family: Family, candidate: Candidate, phase: str, asked: object = None) -> Trial | None:
+    def add(self, family: Family, candidate: Candidate, phase: str) -> Trial | None:
         """A new trial, or None when the same candidate was tried before."""
         if candidate.key in self._keys:
             return None
@@ -44,8 +50,13 @@ class Board:
         self._counts[family.name, share] += 1
         name = family.name if not count else f"{family.name}-{count + 1}"
         name += f"~{share:.2g}" if share < 1 else ""
-        trial = Trial(len(self.trials), name, family, candidate, phase, asked=asked)
+        trial = Trial(len(self.trials), name, family, candidate, phase)
         self.trials.append(trial)
+        trial.watch = self._ended.append
+        self._open[trial.number] = self._startable[trial.number] = trial
+        if not trial.scout:
+            self._accounts.setdefault(family.name, Account()).add(trial)
+        self.tried += not trial.baseline and not trial.scout
         return trial
 
     def narrow(self, folds: int) -> None:
@@ -55,40 +66,103 @@ class Board:
             trial.results = {fold: result for fold, result in trial.results.items() if fold < folds}
             trial.submitted = {fold for fold in trial.submitted if fold < folds}
             trial.weighed, trial.added = (0, -1), 0.0
+            if trial.running:
+                self.again(trial)
+        self.rescored()
+
+    def rescored(self) -> None:
+        """Results or scores of trials that had ended are others than before."""
+        self._settle()
+        self._best = {}
+        for trial in self._ok:
+            self._compare(trial)
+        for account in self._accounts.values():
+            account.again()
+
+    def noted(self, trial: Trial) -> None:
+        """A fold of a trial that runs has come back."""
+        if trial.running:
+            self._partial[trial.number] = trial
+            if not trial.scout:
+                self.account(trial.family).partial[trial.number] = trial
+
+    def again(self, trial: Trial) -> None:
+        """A fold of a trial that runs is to be started once more."""
+        self._startable[trial.number] = trial
 
     def running(self) -> list[Trial]:
         """Trials that are neither done nor given up, oldest first."""
         self._settle()
-        return list(self._open)
+        return list(self._open.values())
+
+    def partial(self) -> list[Trial]:
+        """Those of them that have a result."""
+        self._settle()
+        return list(self._partial.values())
+
+    def startable(self) -> list[Trial]:
+        """Those of them that have a fold to start."""
+        self._settle()
+        for trial in list(self._startable.values()):
+            if len(trial.submitted) >= (1 if trial.scout else self.n_folds):
+                del self._startable[trial.number]
+        return list(self._startable.values())
 
     def ok(self) -> list[Trial]:
         """Trials with a score on every fold, oldest first."""
         self._settle()
         return list(self._ok)
 
+    def n_ok(self) -> int:
+        """How many those are."""
+        self._settle()
+        return len(self._ok)
+
+    def just_pruned(self) -> list[Trial]:
+        """Trials that were given up since this was last asked."""
+        self._settle()
+        pruned, self._pruned = self._pruned, []
+        return pruned
+
     def _settle(self) -> None:
-        """List what is new, and what has ended since the last time."""
-        for trial in self.trials[self._listed :]:
-            self._open.append(trial)
-            if not trial.scout:
-                self._of.setdefault(trial.family.name, []).append(trial)
-        self._listed = len(self.trials)
-        ended = [trial for trial in self._open if not trial.running]
-        if ended:
-            self._open = [trial for trial in self._open if trial.running]
+        """Take in what has ended since the last time."""
+        if not self._ended:
+            return
+        ended = [trial for trial in self._ended if not trial.running]
+        self._ended.clear()
         for trial in ended:
+            if self._open.pop(trial.number, None) is None:
+                continue
+            self._startable.pop(trial.number, None)
+            self._partial.pop(trial.number, None)
             if trial.state == "ok" and not math.isnan(trial.score):
                 insort(self._ok, trial, key=lambda one: one.number)
+                self._compare(trial)
+            elif trial.state == "pruned":
+                self._pruned.append(trial)
+            if not trial.scout:
+                self._accounts[trial.family.name].end(trial)
+
+    def _compare(self, trial: Trial) -> None:
+        """Is it the best of its kind? Of equals the older one is."""
+        best = self._best.get(trial.baseline)
+        if best is None or (trial.score, -trial.number) > (best.score, -best.number):
+            self._best[trial.baseline] = trial
 
     def best(self, baseline: bool | None = None) -> Trial | None:
         """The best complete trial; of baselines or of the others only, when asked."""
-        chosen = [t for t in self.ok() if baseline is None or t.baseline == baseline]
-        return max(chosen, key=lambda trial: trial.score, default=None)
+        self._settle()
+        chosen = [trial for kind, trial in self._best.items() if baseline is None or kind == baseline]
+        return max(chosen, key=lambda trial: (trial.score, -trial.number), default=None)
+
+    def account(self, family: Family) -> Account:
+        """What a family's trials, without its scouts, add up to."""
+        self._settle()
+        return self._accounts.setdefault(family.name, Account())
 
     def of(self, family: Family) -> list[Trial]:
         """A family's trials without its scouts, oldest first."""
-        self._settle()
-        return list(self._of.get(family.name, ()))
+        return list(self.account(family).trials)
 
     def hopeless(self, trial: Trial) -> str:
         """Why a trial is not worth its next fold, or "": the forgiving rule.
@@ -109,9 +183,8 @@ class Board:
     def fold_cost(self, family: Family, params: object = None) -> float:
         """Expected seconds of one fold: measured where the run is clocked and has a measurement, else declared."""
         if self.settings.clocked:
-            walls = [r.wall for trial in self.of(family) for r in trial.results.values()]
-            if walls:
-                return float(np.mean(walls[-8:]))
+            if walls := self.account(family).walls():
+                return float(np.mean(walls))
             if scouts := self._scouted(family):
                 return max(scouts)
         return self.settings.slowness * family.cost(
@@ -126,15 +199,8 @@ class Board:
 
     def discouraged(self, family: Family) -> bool:
         """Has the family nothing complete after several starts, or failed each time?"""
-        ended = [trial for trial in self.of(family) if not trial.running]
-        failed = [trial for trial in ended if trial.state in ("failed", "pruned")]
-        return len(failed) >= _FORGIVEN_STARTS and len(failed) == len(ended)
-
-    def best_score(self, family: Family) -> float:
-        """The family's best mean over finished folds; NaN when it has none."""
-        scores = [trial.mean() for trial in self.of(family) if trial.results]
-        known = [score for score in scores if not math.isnan(score)]
-        return max(known, default=math.nan)
+        account = self.account(family)
+        return account.lost >= _FORGIVEN_STARTS and account.lost == account.ended
 
     def useful_seconds(self) -> float:
         """CPU seconds of the finished folds of complete and pruned trials."""

@@ -92,6 +92,13 @@ class Ladder:
                 climber.trials.append(trial)
                 return
 
+    @property
+    def awaited(self) -> bool:
+        """Do too few families have a score yet, while scouts are still running?"""
+        wanted = min(_FAMILIES, len({climber.family.name for climber in self._climbers}))
+        running = any(trial.running for climber in self._climbers for trial in climber.trials)
+        return self._open and running and len(self.families()) < wanted
+
     def close(self) -> None:
         """No further scouts."""
         self._open = False

@@ -82,6 +82,8 @@ class Planner:
             self._end_scouting()
         for trial in begun:
             self._pass_over(trial)
+            if trial.results:
+                self.board.noted(trial)
         for trial in ended:
             if not trial.scout:
                 self.learn(trial)
@@ -111,10 +113,7 @@ class Planner:
         if proposer is None or proposer.exhausted:
             return
         score = trial.mean(list(range(self.board.n_folds))) if trial.results else math.nan
-        if trial.asked is not None:
-            proposer.tell(trial.asked, score)
-        elif trial.results:
-            proposer.learn(trial.candidate.params, score)
+        proposer.learn(trial.candidate.params, score)
 
     def folds_in_time(self) -> int:
         """Of how many folds a contender can be had: all, unless none is complete and the best cannot be any more."""
@@ -146,8 +145,9 @@ class Planner:
 
     def _open_trials(self) -> list[Trial]:
         """Trials with a fold to start, most urgent first: baselines, then first folds still to come, then the best."""
-        open_trials = [t for t in self.board.running() if len(t.submitted) < (1 if t.scout else self.board.n_folds)]
-        waiting = [t for t in open_trials if t.results or t.baseline or not t.submitted]  # or its node was lost
+        waiting = [
+            t for t in self.board.startable() if t.results or t.baseline or not t.submitted
+        ]  # or its node was lost
         breadth = bool(self._firsts) and not self._limit_reached()
         if breadth and not any(t.baseline for t in waiting):  # every family is seen on one fold before any goes deeper
             waiting = [t for t in waiting if not t.submitted]
@@ -170,8 +170,8 @@ class Planner:
 
     def _give_up(self) -> None:
         """Mark what is hopeless, or can no longer be finished, as pruned."""
-        for trial in self.board.running():
-            if len(trial.results) == self.board.n_folds or not trial.results:
+        for trial in self.board.partial():
+            if len(trial.results) == self.board.n_folds:
                 continue
             reason = self.board.hopeless(trial)
             if reason and (self._shown(trial) or self._diverse(trial)):
@@ -193,7 +193,7 @@ class Planner:
 
     def _shown(self, trial: Trial) -> bool:
         """A family's first trial goes through all folds when that is cheap, so that the leaderboard tells of each."""
-        if self.board.of(trial.family)[0] is not trial:
+        if self.board.account(trial.family).trials[0] is not trial:
             return False
         return self._share_to_come(trial) <= _SHOWN_SHARE
 
@@ -214,9 +214,11 @@ class Planner:
                 return trial
         if self._limit_reached():
             return None
-        if self._scouting and (scout := self._scout()) is not None:
-            return scout
-        if not self._firsts and self._tried() >= _BEFORE_REPEATS and self._repeat() is not None:
+        if self._scouting:
+            scout = self._scout()
+            if scout is not None or self._scouting:
+                return scout
+        if not self._firsts and self.board.tried >= _BEFORE_REPEATS and self._repeat() is not None:
             return None  # steadier predictions of what is good come before more candidates
         self.phase = "portfolio" if self.phase in ("baselines", "scouts") else self.phase
         while self._firsts:
@@ -229,10 +231,10 @@ class Planner:
 
     def _last_hope(self, family: Family) -> bool:
         """Would nothing but baselines be tried without it, though a fold of it fits the time that is left?"""
-        return not self._tried() and self.board.fold_cost(family) <= self.clock.work_left()
+        return not self.board.tried and self.board.fold_cost(family) <= self.clock.work_left()
 
     def _scout(self) -> Trial | None:
-        """The next scout; None when there is none to start, and from then on the scouts' order holds."""
+        """The next scout; None when there is none to start: once enough are back, their order holds."""
         self.phase = "scouts"
         if self.clock.elapsed() > _SCOUT_SHARE * self.settings.seconds:
             self._ladder.close()
@@ -243,7 +245,8 @@ class Planner:
                 break
             climber.trials.append(trial)
             return trial
-        self._end_scouting()
+        if not self._ladder.awaited:
+            self._end_scouting()
         return None
 
     def _end_scouting(self) -> None:
@@ -253,18 +256,19 @@ class Planner:
         self._scouting = False
 
     def _heed_scouts(self) -> None:
-        """Only the best families go on, the best first, and each with its best start point."""
+        """Only the best families go on, the best first, and each with its best start point; all where none is known."""
         best = self._ladder.families()
+        if not best:
+            return
         self._dry |= {family.name for family in self.field.contenders() if family.name not in best}
         self._firsts = sorted((f for f in self._firsts if f.name in best), key=lambda f: best.index(f.name))
         self._points = {family.name: self._ladder.points(family) for family in self.field.searched()}
 
-    def _tried(self) -> int:
-        return sum(not trial.baseline and not trial.scout for trial in self.board.trials)
-
     def _repeat(self) -> tuple[Trial, int] | None:
         """The next fold of a further repeat of a good trial; best trials first, one repeat of all after the other."""
         n = self.board.n_folds
+        if self.repeats == 1:
+            return None
         ranked = sorted(self.board.ok(), key=lambda t: (-t.score, t.number))[:_REPEATED]
         for repeat in range(1, self.repeats):
             for trial in ranked:
@@ -278,7 +282,7 @@ class Planner:
         return math.ceil(folds / self.settings.slots) * cost <= self.clock.work_left()
 
     def _limit_reached(self) -> bool:
-        tried = self._tried()
+        tried = self.board.tried
         if self.settings.n_trials is not None and tried >= self.settings.n_trials:
             return True
         if not self.settings.clocked:
@@ -315,15 +319,16 @@ class Planner:
             return None
         self.phase = "search"
         for attempt in range(_ATTEMPTS):
-            token, params = proposer.ask(_ATTEMPTS * len(self.board.of(family)) + attempt)
-            trial = self.board.add(family, self._candidate(family, params), "search", token)
+            params = proposer.ask(_ATTEMPTS * len(self.board.account(family).trials) + attempt)
+            trial = self.board.add(family, self._candidate(family, params), "search")
             if trial is not None:
                 return trial
-            proposer.tell(token, None)
         return None
 
     def _block_test(self, family: Family) -> Trial | None:
-        wanted = self._blocks.propose(family, self.board.of(family)) if self.settings.preset.blocks else None
+        wanted = (
+            self._blocks.propose(family, self.board.account(family).trials) if self.settings.preset.blocks else None
+        )
         if wanted is None:
             return None
         candidate, block, base = wanted
@@ -340,13 +345,13 @@ class Planner:
 
     def _claim(self, family: Family) -> Claim:
         """In seconds when the run is clocked, each trial counting at least a hundredth of the time; else in trials."""
-        trials = self.board.of(family)
-        best = self.board.best_score(family)
+        account = self.board.account(family)
+        best = account.best_mean()
         if not self.settings.clocked:
-            return Claim(family.name, best, float(len(trials)), 1.0)
+            return Claim(family.name, best, float(len(account.trials)), 1.0)
         least = _LEAST_SHARE * self.settings.seconds
         cost = self.board.fold_cost(family) * self.board.n_folds / self.settings.slots
-        spent = sum(max(trial.seconds() / self.settings.slots, least) for trial in trials)
+        spent = account.spent(self.settings.slots, least)
         if family.name in self.helpful and (top := self.board.best(baseline=False)) is not None:
             best = max(best, top.mean())
         return Claim(family.name, best, spent, max(cost, least))
@@ -356,14 +361,16 @@ class Planner:
             return False
         if self._spent.get(family.name) == self._state(family):
             return False
-        if self.settings.clocked and len(self.board.of(family)) >= 2 + _TRIALS_PER_KNOB * len(family.space.knobs):
+        if self.settings.clocked and len(self.board.account(family).trials) >= 2 + _TRIALS_PER_KNOB * len(
+            family.space.knobs
+        ):
             return False
         return self._affordable(family, _LATER_SHARE)
 
     def _state(self, family: Family) -> tuple[int, int]:
         """What has changed since the family had nothing new to try: trials that began and that ended."""
-        trials = self.board.of(family)
-        return len(trials), sum(not trial.running for trial in trials)
+        account = self.board.account(family)
+        return len(account.trials), account.ended
 
     def _affordable(self, family: Family, share: float) -> bool:
         """Is there time for one more trial, and would it take no more than a share of all the time?"""

@@ -1,32 +1,22 @@
-"""Optuna behind ask and tell: the only module that imports it."""
+"""Optuna behind `learn` and `ask`: the only module that imports its samplers."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from automl.contract import Choice, Float, Int, Knob, Params, SearchSpace
 
-_BEST, _LATEST = 128, 128
+_BEST, _LATEST = 64, 64
 _GROWN = 2 * (_BEST + _LATEST)
-
-
-@dataclass(frozen=True)
-class Token:
-    """What an asked point is told by: which study asked for it, its trial there, and the point."""
-
-    study: int
-    trial: Any
-    params: Params
 
 
 class Proposer:
     """Suggests settings of one family. Not started until the first `ask`; earlier results are told to it then.
 
-    A study that has grown to 512 results gives way to one of the best 128 and the latest 128, so that a suggestion
-    takes no longer after 10,000 trials than after 500. Whole numbers are suggested as numbers and rounded, which takes
+    A study that has grown to 256 results gives way to one of the best 64 and the latest 64, so that a suggestion takes
+    no longer after 10,000 trials than after 250. Whole numbers are suggested as numbers and rounded, which takes
     a third of the time.
 
     Args:
@@ -38,8 +28,9 @@ class Proposer:
     def __init__(self, space: SearchSpace, task: str, seed: int) -> None:
         self.space, self.task, self.seed = space, task, seed
         self._known: list[tuple[Params, float]] = []
-        self._studies, self._turn = 0, 0
+        self._turn = 0
         self._study: Any = None
+        self._storage: Any = None
         self._distributions: dict[str, Any] = {}
 
     @property
@@ -48,7 +39,7 @@ class Proposer:
         return not self.space.knobs
 
     def learn(self, params: Mapping[str, Any], score: float) -> None:
-        """Take in a result that was not asked for."""
+        """Take in a result, higher is better. In the order in which they come, as a later process reads them."""
         if not self._inside(params) or score != score:  # it may be tried, but nothing is learnt from it
             return
         self._known.append((dict(params), score))
@@ -57,33 +48,40 @@ class Proposer:
         if self._study is not None:
             self._study.add_trial(self._past(params, score))
 
-    def ask(self, turn: int | None = None) -> tuple[Token, Params]:
-        """A token for `tell`, and a point of the space.
+    def ask(self, turn: int | None = None) -> Params:
+        """A point of the space.
 
         turn: which one to draw of those that the results allow; None takes the next.
         """
         if self._study is None:
             self._start()
         self._turn = self._turn + 1 if turn is None else turn
-        with _quiet():
-            self._study.sampler = _sampler(self.seed, self._turn)
-            trial = self._study.ask(self._distributions)
-        chosen = {name: self._plain(name, value) for name, value in trial.params.items()}
+        chosen = {name: self._plain(name, value) for name, value in self._drawn().items()}
         point, usual = self.space.point(self.task, chosen), self.space.point(self.task)
         for name in self.space.knobs:
             if not self.space.active(name, point):
                 point[name] = usual[name]
-        return Token(self._studies, trial, point), point
+        return point
 
-    def tell(self, token: Token, score: float | None) -> None:
-        """The score of an asked point, higher is better; None when it failed."""
+    def _drawn(self) -> dict[str, Any]:
+        """A point in Optuna's terms.
+
+        The sampler is asked itself: a study's own `ask` takes as long again to find out which settings all its trials
+        have, and keeps every point that it gave. It is given a study of its own, since one that was asked before goes
+        on to show what it showed then.
+        """
         import optuna
 
-        if self._study is not None and token.study == self._studies:
-            with _quiet():
-                self._study.tell(token.trial, state=optuna.trial.TrialState.FAIL)
-        if score is not None:  # among the results in the order in which they came, as a later process reads them
-            self.learn(token.params, score)
+        free = {name: kind for name, kind in self._distributions.items() if not kind.single()}
+        with _quiet():
+            sampler = _sampler(self.seed, self._turn)
+            trial = optuna.trial.create_trial(state=optuna.trial.TrialState.RUNNING)
+            study = optuna.load_study(study_name=self._study.study_name, storage=self._storage, sampler=sampler)
+            drawn = sampler.sample_relative(study, trial, free)
+            for name, kind in self._distributions.items():
+                if name not in drawn:  # too few results to learn from yet, or nothing to choose
+                    drawn[name] = sampler.sample_independent(study, trial, name, kind)
+        return {name: drawn[name] for name in self._distributions}
 
     def _start(self) -> None:
         """A study of what is known."""
@@ -91,9 +89,9 @@ class Proposer:
 
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self._distributions = {name: _distribution(knob) for name, knob in self.space.knobs.items()}
-        self._studies += 1
+        self._storage = optuna.storages.InMemoryStorage()
         with _quiet():
-            self._study = optuna.create_study(direction="maximize", sampler=_sampler(self.seed, 0))
+            self._study = optuna.create_study(direction="maximize", storage=self._storage)
             self._study.add_trials([self._past(params, score) for params, score in self._known])
 
     def _inside(self, params: Mapping[str, Any]) -> bool:
@@ -138,7 +136,8 @@ def _sampler(seed: int, turn: int) -> Any:
     """One whose draws depend on nothing that another process could not know."""
     import optuna
 
-    return optuna.samplers.TPESampler(seed=(1_000_003 * turn + seed) % 2**32, n_startup_trials=5, multivariate=True)
+    draws = (1_000_003 * turn + seed) % 2**32
+    return optuna.samplers.TPESampler(seed=draws, n_startup_trials=5, multivariate=True, constant_liar=False)
 
 
 class _quiet(warnings.catch_warnings):

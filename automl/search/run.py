@@ -164,6 +164,7 @@ class Run:
         for trial in self.board.ok():
             trial.judged = self.scorer.predictions(trial)
             trial.score = self.scorer.score(trial.judged)
+        self.board.rescored()
         if self.plan is not None:
             self.plan = replace(self.plan, score=-math.inf)
 
@@ -197,7 +198,7 @@ class Run:
 
     def finish(self) -> Deployment:
         """The last blend, refit where fold models are not averaged, and the last commit. Raises NothingFitted."""
-        if not self.board.ok():
+        if not self.board.n_ok():
             raise NothingFitted(self._why_nothing())
         self.emit(PhaseStarted("ensemble", self.clock.left()))
         plan = self._concluded(self.blender.last())

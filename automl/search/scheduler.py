@@ -90,7 +90,7 @@ class Scheduler:
             for event in self.executor.wait(wait):
                 self._take(event)
             self.tick()
-        if not self.board.ok() and self.here is not None and not self.stopped():
+        if not self.board.n_ok() and self.here is not None and not self.stopped():
             self._last_resort(self.here())
         if not self.stopped():
             self._narrow(self.planner.folds_done())
@@ -231,6 +231,7 @@ class Scheduler:
         elif deserves_another_try(trial, event):
             trial.attempts += 1
             trial.submitted.discard(fold)
+            self.board.again(trial)
             self.tell.retried(trial, fold, event)
         else:
             self._fail(trial, event)
@@ -253,6 +254,7 @@ class Scheduler:
             return
         info, seconds = outcome.info, (outcome.wall, outcome.cpu, outcome.predict_s, outcome.row_s)
         trial.results[fold] = FoldResult(score, predictions, info, *seconds, outcome.size)
+        self.board.noted(trial)
         self._note_fold(trial, fold, kept)
         if trial.scout:
             self._scouted(trial)
@@ -289,9 +291,12 @@ class Scheduler:
 
     def _repeated(self, trial: Trial) -> None:
         """A fold of a further repeat: once the repeat is whole, the trial's predictions get steadier."""
-        if len(trial.results) % self.board.n_folds == 0:
+        whole = len(trial.results) % self.board.n_folds == 0
+        if whole:
             trial.judged = self.scorer.predictions(trial)
             trial.score = self.scorer.score(trial.judged)
+        self.board.rescored()
+        if whole:
             self.finished(trial)
 
     def _complete(self, trial: Trial) -> None:
@@ -322,8 +327,8 @@ class Scheduler:
 
     def _close_pruned(self) -> None:
         """Report trials that the planner has just given up."""
-        for trial in self.board.trials:
-            if trial.state == "pruned" and not trial.told:
+        for trial in self.board.just_pruned():
+            if not trial.told:
                 self._tell(trial)
                 self.drop(trial)
 

@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
@@ -56,9 +55,9 @@ class Trial:
         closed: no further repeat is wanted.
         told: its end has been reported.
         detail: the traceback of a failure.
-        asked: token of the proposer that suggested it, or None.
         added: what it adds to the best trial when mixed in.
         weighed: (folds, number of the best trial) that `added` is about.
+        watch: called with the trial when its state is set, so that a board need not look at all of its trials.
     """
 
     number: int
@@ -79,10 +78,15 @@ class Trial:
     lost_nodes: int = 0
     lost_workers: int = 0
     score: float = math.nan
-    asked: Any = None
     weighed: tuple[int, int] = (0, -1)
     added: float = 0.0
+    watch: Callable[[Trial], None] | None = None
     _judged: list[Predictions] = field(default_factory=list)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        super().__setattr__(name, value)
+        if name == "state" and (watch := self.__dict__.get("watch")) is not None:
+            watch(self)
 
     @property
     def judged(self) -> list[Predictions]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -164,18 +164,19 @@ def searched(
     n_folds: int = 3,
     repeats: int = 1,
     slots: int = 1,
+    rows: int = 60,
     stopped: Callable[[], bool] = lambda: False,
     executor: type[FakeExecutor] = FakeExecutor,
     keep: Callable[[Trial, int, Outcome], dict[str, Any]] | None = None,
     **options: Any,
 ) -> Search:
-    """Run the whole search over these families with these answers."""
+    """Run the whole search over these families with these answers, as if there were so many rows to learn from."""
     settings = Settings(slots=slots, **{"n_trials": 6, **options})
     table, task = small_table(), Regression()
     problem = task.load(table, {"target": "f1"}, np.arange(60))
     folds = [f for r in range(repeats) for f in task.folds(problem, table, FoldPlan(n_folds, seed=r))]
     folding = Folding(tuple(folds), repeats)
-    board = Board(folding.judged, FACTS, settings)
+    board = Board(folding.judged, replace(FACTS, n_rows=rows), settings)
     clock = Clock(settings)
     scorer = Scorer(task, problem, table, folding, task.metric(problem, "auto"))
     planner = Planner(Field(list(families)), board, scorer, clock, settings, "regression", repeats)

@@ -53,12 +53,13 @@ class Bench:
     def complete(self, count: int) -> None:
         """That many more complete trials."""
         for _ in range(count):
-            trial = Trial(len(self.board.trials), f"t{self.made}", self.family, Candidate("a", {}), "start", "ok")
+            trial = self.board.add(self.family, Candidate("a", {"n": self.made}), "start")
+            assert trial is not None
             nothing = ArrayPredictions("real", np.zeros((1, 1)))
             trial.results = {f: FoldResult(0.1, nothing, FitInfo(), 1, 1, 0, self.row_s) for f in range(KEPT)}
             trial.score = self.made / 100
+            trial.state = "ok"
             self.made += 1
-            self.board.trials.append(trial)
 
     def polled(self) -> Any:
         """The next blend that a poll gives, after the thread has ended."""

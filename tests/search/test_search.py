@@ -144,6 +144,23 @@ def test_where_no_contender_can_have_all_folds_in_time_fewer_count(bench: Any, n
     assert sorted(found.trial("base").results) == list(range(folds))
 
 
+def test_with_more_slots_than_scouts_the_search_waits_for_them_and_goes_on_with_the_best(
+    bench: Any, now: list[float]
+) -> None:
+    def answer(job: Any) -> float:
+        now[0] += 1.0
+        return float("abcdef".index(job.candidate.model)) + 0.1 * abs(job.candidate.params["level"] - 0.3)
+
+    families = [bench.family(name) for name in "abcdef"]
+    limit = {"n_trials": None, "deadline": now[0] + 200.0, "seconds": 200.0}
+    found = bench.search(families, answer, slots=64, rows=100_000, **limit)
+    scouts = [trial for trial in found.board.trials if trial.scout]
+    assert {trial.family.name for trial in scouts} == set("abcdef")
+    others = {trial.family.name for trial in found.board.trials if not trial.scout}
+    assert "a" in others
+    assert 4 <= len(others) < 6
+
+
 def test_folds_stay_as_they_are_once_a_contender_has_them_all(bench: Any, now: list[float]) -> None:
     def answer(job: Any) -> float:
         now[0] += 1.0

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 import psutil
 
-from automl.contract import Batch, FitContext, Float, ModelPlugin, Request, SearchSpace
+from automl.contract import Batch, FitContext, Float, ModelPlugin, Params, Request, SearchSpace
 from automl.discovery import PluginRef, Registry
 from automl.execution.job import Candidate, Dataset, Job
 from automl.execution.ray import RayExecutor
@@ -142,18 +142,17 @@ def dispatch(trials: int, slots: int) -> Cost:
 def drive(executor: RayExecutor, proposer: Proposer, numbers: range, slots: int) -> None:
     """Run these trials, twice as many at a time as there are slots."""
     reference = PluginRef.of(Nothing)
-    left, asked, done = iter(numbers), dict[int, Any](), 0
+    left, asked, done = iter(numbers), dict[int, Params](), 0
     while done < len(numbers):
         while len(asked) < 2 * slots and (number := next(left, None)) is not None:
-            token, params = proposer.ask()
-            asked[number] = token
-            executor.submit(Job(number, Candidate(Nothing.name, params), 0, reference))
+            asked[number] = proposer.ask()
+            executor.submit(Job(number, Candidate(Nothing.name, asked[number]), 0, reference))
         for event in executor.wait(1.0):
             if event.kind == "progress":
                 continue
             if event.kind != "done":
                 raise SystemExit(f"a no-op trial ended with {event}")
-            proposer.tell(asked.pop(event.job), 0.0)
+            proposer.learn(asked.pop(event.job), 0.0)
             done += 1
 
 
