@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from dataclasses import dataclass, field
-from itertools import islice
 
 from automl.search.trial import Trial
 
@@ -21,6 +21,7 @@ class Account:
         ended, lost: how many have ended, and how many of these failed or were given up.
         best: the best mean score of those that have ended; NaN for none.
         seconds: wall seconds of each of those that have ended.
+        walls: wall seconds of the latest folds that came back.
     """
 
     trials: list[Trial] = field(default_factory=list)
@@ -29,11 +30,18 @@ class Account:
     lost: int = 0
     best: float = math.nan
     seconds: list[float] = field(default_factory=list)
+    walls: deque[float] = field(default_factory=lambda: deque(maxlen=_LATEST_WALLS))
     _spent: tuple[float, float, int, float] = (math.nan, math.nan, 0, 0.0)
 
     def add(self, trial: Trial) -> None:
         """A new one."""
         self.trials.append(trial)
+
+    def noted(self, trial: Trial, fold: int) -> None:
+        """A fold of one of them has come back."""
+        self.walls.append(trial.results[fold].wall)
+        if trial.running:
+            self.partial[trial.number] = trial
 
     def end(self, trial: Trial) -> None:
         """One of them has ended."""
@@ -67,11 +75,6 @@ class Account:
         self._spent = (slots, least, len(self.seconds), total)
         begun = [max(trial.seconds() / slots, least) for trial in self.partial.values()]
         return total + sum(begun) + least * (len(self.trials) - self.ended - len(begun))
-
-    def walls(self) -> list[float]:
-        """Seconds of the latest folds."""
-        latest = (r.wall for trial in reversed(self.trials) for r in reversed(trial.results.values()))
-        return list(islice(latest, _LATEST_WALLS))[::-1]
 
 
 def better(one: float, other: float) -> float:

@@ -6,8 +6,6 @@ import math
 from bisect import insort
 from collections import Counter
 
-import numpy as np
-
 from automl.contract import Facts
 from automl.execution.job import Candidate
 from automl.search.account import Account
@@ -79,12 +77,12 @@ class Board:
         for account in self._accounts.values():
             account.again()
 
-    def noted(self, trial: Trial) -> None:
-        """A fold of a trial that runs has come back."""
+    def noted(self, trial: Trial, fold: int) -> None:
+        """A fold of a trial has come back."""
         if trial.running:
             self._partial[trial.number] = trial
-            if not trial.scout:
-                self.account(trial.family).partial[trial.number] = trial
+        if not trial.scout:
+            self.account(trial.family).noted(trial, fold)
 
     def again(self, trial: Trial) -> None:
         """A fold of a trial that runs is to be started once more."""
@@ -183,8 +181,8 @@ class Board:
     def fold_cost(self, family: Family, params: object = None) -> float:
         """Expected seconds of one fold: measured where the run is clocked and has a measurement, else declared."""
         if self.settings.clocked:
-            if walls := self.account(family).walls():
-                return float(np.mean(walls))
+            if walls := self.account(family).walls:
+                return sum(walls) / len(walls)
             if scouts := self._scouted(family):
                 return max(scouts)
         return self.settings.slowness * family.cost(

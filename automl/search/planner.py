@@ -13,9 +13,9 @@ from automl.search.board import Board
 from automl.search.clock import Clock
 from automl.search.families import Family, Field
 from automl.search.ladder import Ladder
-from automl.search.proposer import Proposer
 from automl.search.scorer import Scorer
 from automl.search.settings import Settings
+from automl.search.suggestions import suggestions_for
 from automl.search.trial import Trial
 
 _FIRST_SHARE = 0.35
@@ -49,10 +49,7 @@ class Planner:
         self._ladder = Ladder(field.contenders() if settings.clocked else (), board.facts.n_rows)
         self._scouting = self._ladder.next() is not None
         self._points = {family.name: list(range(len(family.points))) for family in field.searched()}
-        self._proposers = {
-            family.name: Proposer(family.space, task, settings.seed + number)
-            for number, family in enumerate(field.searched())
-        }
+        self._suggestions = suggestions_for({f.name: f.space for f in field.searched()}, task, settings)
         self._blocks = Blocks()
         self._dry: set[str] = set()
         self._spent: dict[str, tuple[int, int]] = {}
@@ -82,8 +79,8 @@ class Planner:
             self._end_scouting()
         for trial in begun:
             self._pass_over(trial)
-            if trial.results:
-                self.board.noted(trial)
+            for fold in trial.results:
+                self.board.noted(trial, fold)
         for trial in ended:
             if not trial.scout:
                 self.learn(trial)
@@ -108,12 +105,13 @@ class Planner:
             self._points[family.name] = points[known[0] + 1 :]
 
     def learn(self, trial: Trial) -> None:
-        """Tell the family's proposer how a trial ended."""
-        proposer = self._proposers.get(trial.family.name)
-        if proposer is None or proposer.exhausted:
-            return
+        """Let the family's next suggestions heed how a trial ended."""
         score = trial.mean(list(range(self.board.n_folds))) if trial.results else math.nan
-        proposer.learn(trial.candidate.params, score)
+        self._suggestions.learn(trial.family.name, trial.candidate.params, score)
+
+    def close(self) -> None:
+        """Nothing more is to be planned."""
+        self._suggestions.close()
 
     def folds_in_time(self) -> int:
         """Of how many folds a contender can be had: all, unless none is complete and the best cannot be any more."""
@@ -314,12 +312,12 @@ class Planner:
             trial = self._at_point(family, self._points[family.name].pop(0), "start")
             if trial is not None:
                 return trial
-        proposer = self._proposers[family.name]
-        if proposer.exhausted:
+        if self._suggestions.exhausted(family.name):
             return None
         self.phase = "search"
         for attempt in range(_ATTEMPTS):
-            params = proposer.ask(_ATTEMPTS * len(self.board.account(family).trials) + attempt)
+            turn = _ATTEMPTS * len(self.board.account(family).trials) + attempt
+            params = self._suggestions.ask(family.name, turn)
             trial = self.board.add(family, self._candidate(family, params), "search")
             if trial is not None:
                 return trial

@@ -144,7 +144,10 @@ class Run:
             stopped=self.stopped,
             here=self._here if self.settings.clocked and self.executor.isolates else None,
         )
-        scheduler.run()
+        try:
+            scheduler.run()
+        finally:
+            self.planner.close()
         self._searched = self.clock.elapsed() - started
         if scheduler.lost:
             self._mourn(scheduler.lost)

@@ -254,7 +254,7 @@ class Scheduler:
             return
         info, seconds = outcome.info, (outcome.wall, outcome.cpu, outcome.predict_s, outcome.row_s)
         trial.results[fold] = FoldResult(score, predictions, info, *seconds, outcome.size)
-        self.board.noted(trial)
+        self.board.noted(trial, fold)
         self._note_fold(trial, fold, kept)
         if trial.scout:
             self._scouted(trial)

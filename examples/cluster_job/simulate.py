@@ -40,6 +40,7 @@ from automl.discovery import PluginRef
 from automl.execution.job import Dataset, Event, Job, Outcome
 from automl.execution.protocol import Capacity, NodeUse
 from automl.search import planner as planning
+from automl.search import suggestions as suggesting
 from automl.search.board import Board
 from automl.search.clock import Clock
 from automl.search.families import Family, Field
@@ -208,12 +209,13 @@ class Suggesting:
 def simulated_time(now: Time) -> Iterator[None]:
     """The engine's clock shows `now`, and there may be as many trials as time allows, not as many as suit the rows."""
     monotonic, bounds = time.monotonic, (planning._TRIALS_PER_KNOB, planning._FREE_CANDIDATES)
-    time.monotonic = now
+    time.monotonic, many = now, suggesting._MANY_SLOTS
+    suggesting._MANY_SLOTS = 10**9  # a process of their own would make them in real time
     planning._TRIALS_PER_KNOB = planning._FREE_CANDIDATES = 10**9
     try:
         yield
     finally:
-        time.monotonic = monotonic
+        time.monotonic, suggesting._MANY_SLOTS = monotonic, many
         planning._TRIALS_PER_KNOB, planning._FREE_CANDIDATES = bounds
 
 
@@ -223,17 +225,17 @@ def simulate(workers: int, trial: float, call: float, history: int, measured: in
     apart: suggestions are made by another process, always in time.
     """
     now = Time()
-    suggesting = Suggesting(now, apart)
-    Proposer.ask = lambda self, turn=None: suggesting(self, turn)  # type: ignore[method-assign]
+    asked = Suggesting(now, apart)
+    Proposer.ask = lambda self, turn=None: asked(self, turn)  # type: ignore[method-assign]
     try:
         with simulated_time(now):
-            return _simulated(now, workers, trial, call, history, measured, suggesting)
+            return _simulated(now, workers, trial, call, history, measured, asked)
     finally:
-        Proposer.ask = suggesting._ask  # type: ignore[method-assign]
+        Proposer.ask = asked._ask  # type: ignore[method-assign]
 
 
 def _simulated(
-    now: Time, workers: int, trial: float, call: float, history: int, measured: int, suggesting: Suggesting
+    now: Time, workers: int, trial: float, call: float, history: int, measured: int, asked: Suggesting
 ) -> Found:
     rng = np.random.default_rng(0)
     columns = (Column("f0", "x", "numeric", rng.normal(size=ROWS)), Column("f1", "y", "numeric", rng.normal(size=ROWS)))
@@ -255,7 +257,7 @@ def _simulated(
 
     def stopped() -> bool:
         if not marks and executor.done >= begun:
-            marks.append((now(), time.thread_time(), suggesting.seconds, executor.done))
+            marks.append((now(), time.thread_time(), asked.seconds, executor.done))
         return executor.done >= begun + measured
 
     Scheduler(
@@ -275,12 +277,14 @@ def _simulated(
         stopped=stopped,
     ).run()
     (start, cpu, suggested, done), end = marks[0], now()
-    asked = suggesting.seconds - suggested
-    worked = time.thread_time() - cpu - asked
+    suggestions = asked.seconds - suggested
+    worked = time.thread_time() - cpu - suggestions
     trials, wall = executor.done - done, end - start
     busy = sum(max(0.0, min(e, end) - max(s, start)) for s, e in executor.spans) / (workers * wall)
-    core = (worked + (0.0 if suggesting.apart else asked)) / wall
-    return Found(workers, trial, trials, busy, core, 1000 * worked / max(1, trials), 1000 * asked / max(1, trials))
+    core = (worked + (0.0 if asked.apart else suggestions)) / wall
+    return Found(
+        workers, trial, trials, busy, core, 1000 * worked / max(1, trials), 1000 * suggestions / max(1, trials)
+    )
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -205,6 +205,7 @@ def searched(
         narrow=narrow,
         stopped=stopped,
     ).run()
+    planner.close()
     return found
 
 

@@ -69,7 +69,7 @@ def test_a_slow_machine_has_fewer_folds(bench: Any) -> None:
 
 
 def test_the_latest_rows_are_judged_where_time_orders_them(bench: Any) -> None:
-    options = {"deadline": 1e9, "seconds": 12.0, "n_trials": None, "slowness": 4.0}
+    options: dict[str, Any] = {"deadline": 1e9, "seconds": 12.0, "n_trials": None, "slowness": 4.0}
     folding = folds_of(bench, roles={"time": "f2"}, **options)
     assert max(int(fold.valid.max()) for fold in folding.folds) == 59
 

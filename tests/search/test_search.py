@@ -149,7 +149,7 @@ def test_with_more_slots_than_scouts_the_search_waits_for_them_and_goes_on_with_
 ) -> None:
     def answer(job: Any) -> float:
         now[0] += 1.0
-        return float("abcdef".index(job.candidate.model)) + 0.1 * abs(job.candidate.params["level"] - 0.3)
+        return float("abcdef".index(job.candidate.model) + 0.1 * abs(job.candidate.params["level"] - 0.3))
 
     families = [bench.family(name) for name in "abcdef"]
     limit = {"n_trials": None, "deadline": now[0] + 200.0, "seconds": 200.0}
