@@ -37,6 +37,7 @@ class Board:
         self._accounts: dict[str, Account] = {}
         self._counts: Counter[tuple[str, float]] = Counter()
         self._best: dict[bool, Trial] = {}
+        self._scouts: dict[str, list[Trial]] = {}
 
     def add(self, family: Family, candidate: Candidate, phase: str) -> Trial | None:
         """A new trial, or None when the same candidate was tried before."""
@@ -52,7 +53,9 @@ class Board:
         self.trials.append(trial)
         trial.watch = self._ended.append
         self._open[trial.number] = self._startable[trial.number] = trial
-        if not trial.scout:
+        if trial.scout:
+            self._scouts.setdefault(family.name, []).append(trial)
+        else:
             self._accounts.setdefault(family.name, Account()).add(trial)
         self.tried += not trial.baseline and not trial.scout
         return trial
@@ -156,7 +159,7 @@ class Board:
     def account(self, family: Family) -> Account:
         """What a family's trials, without its scouts, add up to."""
         self._settle()
-        return self._accounts.setdefault(family.name, Account())
+        return self._accounts.get(family.name) or self._accounts.setdefault(family.name, Account())
 
     def of(self, family: Family) -> list[Trial]:
         """A family's trials without its scouts, oldest first."""
@@ -191,7 +194,7 @@ class Board:
 
     def _scouted(self, family: Family) -> list[float]:
         """Seconds that a fold on all rows would take, by the family's scouts on the most rows."""
-        ended = [t for t in self.trials if t.family.name == family.name and t.scout and t.results]
+        ended = [trial for trial in self._scouts.get(family.name, ()) if trial.results]
         most = max((t.candidate.fidelity for t in ended), default=0.0)
         return [t.seconds() / most for t in ended if t.candidate.fidelity == most]
 

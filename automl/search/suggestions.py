@@ -58,7 +58,8 @@ class Suggestions:
 class SuggestionsAhead(Suggestions):
     """Suggestions that another process keeps ready: two for each slot, made of what was known when they were.
 
-    One that is not ready is made here, so that no slot ever waits for that process, nor depends on it.
+    No slot ever waits for that process, nor depends on it: where it cannot keep up, what is not ready is drawn at
+    random, in a hundredth of the time; where it is not there yet or no more, it is made here.
 
     Args:
         slots: that are to be fed.
@@ -79,7 +80,7 @@ class SuggestionsAhead(Suggestions):
             self._other.say(("learn", family, dict(params), score))
 
     def ask(self, family: str, turn: int) -> Params:
-        """One that is ready, or else as `Suggestions` has it."""
+        """One that is ready, else one that takes no time; made as in `Suggestions` while there is no other process."""
         for name, params in self._other.heard():
             self._wanted[name] -= 1
             self._ready[name].append(params)
@@ -88,7 +89,12 @@ class SuggestionsAhead(Suggestions):
         if more > 0:
             self._wanted[family] += more
             self._other.say(("ask", family, more))
-        return super().ask(family, turn) if found is None else found
+        if found is not None:
+            return found
+        if not self._other.awake:
+            return super().ask(family, turn)
+        self._proposers[family].rest()
+        return self._proposers[family].anything()
 
     def close(self) -> None:
         """End the process."""
@@ -119,16 +125,23 @@ class _Other:
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
             )
+        self._answered = False
         self._connection = Connection(ours.detach())
         self._to_say: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._heard: queue.SimpleQueue[tuple[str, Params]] = queue.SimpleQueue()
         self.say((dict(spaces), task, seed))
-        for work in (self._speak, self._listen):
-            threading.Thread(target=work, name="automl-suggestions", daemon=True).start()
+        self._listener = threading.Thread(target=self._listen, name="automl-suggestions", daemon=True)
+        self._listener.start()
+        threading.Thread(target=self._speak, name="automl-suggestions", daemon=True).start()
 
     def say(self, message: Any) -> None:
         """Send it some time."""
         self._to_say.put(message)
+
+    @property
+    def awake(self) -> bool:
+        """Has it answered, and is it still there?"""
+        return self._answered and self._listener.is_alive()
 
     def heard(self) -> Sequence[tuple[str, Params]]:
         """What has come since the last time."""
@@ -136,6 +149,7 @@ class _Other:
         with contextlib.suppress(queue.Empty):
             while True:
                 found.append(self._heard.get_nowait())
+        self._answered = self._answered or bool(found)
         return found
 
     def close(self) -> None:

@@ -16,43 +16,17 @@ import heapq
 import random
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-from automl.plugins.tabular.regression import Regression
+from simulated import answer, search, unbounded
 
-from automl.contract import (
-    ArrayPredictions,
-    Column,
-    Estimate,
-    Facts,
-    FitInfo,
-    Float,
-    Fold,
-    ModelPlugin,
-    Resources,
-    SearchSpace,
-    Table,
-)
-from automl.discovery import PluginRef
-from automl.execution.job import Dataset, Event, Job, Outcome
+from automl.execution.job import Dataset, Event, Job
 from automl.execution.protocol import Capacity, NodeUse
-from automl.search import planner as planning
 from automl.search import suggestions as suggesting
-from automl.search.board import Board
-from automl.search.clock import Clock
-from automl.search.families import Family, Field
-from automl.search.folding import Folding
-from automl.search.planner import Planner
 from automl.search.proposer import Proposer
-from automl.search.scheduler import Scheduler
-from automl.search.scorer import Scorer
-from automl.search.settings import PRESETS, Settings
 
-KNOBS = tuple(f"k{i}" for i in range(8))
-ROWS, VALID = 2000, 400
 SPREAD = 0.2
 
 
@@ -83,14 +57,15 @@ class SimulatedWorkers:
         self._idle = deque(range(workers))
         self._running: list[tuple[float, int, Job]] = []
         self._next: deque[Job] = deque()
-        self._dataset: Dataset | None = None
+        self._ended: list[Job] = []
+        self._truth: Any = None
 
     def start(self) -> None:
         """Nothing."""
 
     def open(self, dataset: Dataset) -> None:
-        """Remember the data."""
-        self._dataset = dataset
+        """Remember what is to be predicted."""
+        self._truth = dataset.table["f1"].values[dataset.folds[0].valid]
 
     def submit(self, job: Job) -> None:
         """To an idle worker, else to wait at the one that is first free."""
@@ -108,7 +83,6 @@ class SimulatedWorkers:
 
     def _catch_up(self) -> None:
         """Workers that have ended went on by themselves with what waited for them."""
-        self._ended: list[Job] = getattr(self, "_ended", [])
         while self._running and self._running[0][0] <= self.now():
             moment, worker, job = heapq.heappop(self._running)
             self._ended.append(job)
@@ -126,17 +100,7 @@ class SimulatedWorkers:
         ended, self._ended = self._ended, []
         self.done += len(ended)
         self.now.skipped += 0.5 * self.call * len(ended)
-        return [Event(job.id, "done", self._outcome(job)) for job in ended]
-
-    def _outcome(self, job: Job) -> Outcome:
-        """The truth, wrong by how far the knobs are from the family's optimum."""
-        assert self._dataset is not None
-        fold = self._dataset.folds[job.fold]
-        away = sum((float(job.candidate.params.get(name, 0.5)) - 0.3) ** 2 for name in KNOBS)
-        wrong = np.random.default_rng(job.id).normal(size=len(fold.valid)) * (0.1 + away)
-        answer = self._dataset.table["f1"].values[fold.valid] + wrong
-        predictions = ArrayPredictions("real", answer[:, None])
-        return Outcome(predictions, {}, FitInfo(), self.seconds, self.seconds, 0.01, 0.001)
+        return [Event(job.id, "done", answer(job, self._truth, self.seconds)) for job in ended]
 
     def kill(self, job: int) -> None:
         """Only at the end, when it no longer matters."""
@@ -151,18 +115,6 @@ class SimulatedWorkers:
 
     def close(self) -> None:
         """Nothing."""
-
-
-def family(name: str) -> Family:
-    """Eight knobs, and no code that ever runs."""
-
-    def estimate(cls: Any, facts: Facts, params: Mapping[str, Any]) -> Estimate:
-        return Estimate(1.0)
-
-    model = type(name, (ModelPlugin,), {"name": name, "produces": "real", "estimate": classmethod(estimate)})
-    space = SearchSpace({knob: Float(0.0, 1.0) for knob in KNOBS}, dict.fromkeys(KNOBS, 0.5))
-    points = tuple(space.portfolio("regression", ROWS))
-    return Family(name, model, PluginRef(name, "nowhere:Model"), space, points, (), (), Resources())
 
 
 @dataclass(frozen=True)
@@ -192,12 +144,12 @@ class Suggesting:
 
     def __init__(self, now: Time, apart: bool) -> None:
         self.now, self.apart, self.seconds = now, apart, 0.0
-        self._ask = Proposer.ask
+        self.ask = Proposer.ask
 
     def __call__(self, proposer: Proposer, turn: int | None = None) -> Any:
         """`Proposer.ask`."""
         started = time.thread_time()
-        params = self._ask(proposer, turn)
+        params = self.ask(proposer, turn)
         took = time.thread_time() - started
         self.seconds += took
         if self.apart:
@@ -206,17 +158,17 @@ class Suggesting:
 
 
 @contextlib.contextmanager
-def simulated_time(now: Time) -> Iterator[None]:
-    """The engine's clock shows `now`, and there may be as many trials as time allows, not as many as suit the rows."""
-    monotonic, bounds = time.monotonic, (planning._TRIALS_PER_KNOB, planning._FREE_CANDIDATES)
-    time.monotonic, many = now, suggesting._MANY_SLOTS
-    suggesting._MANY_SLOTS = 10**9  # a process of their own would make them in real time
-    planning._TRIALS_PER_KNOB = planning._FREE_CANDIDATES = 10**9
+def simulated_time(now: Time, asked: Suggesting) -> Iterator[None]:
+    """The engine's clock shows `now`, and suggestions are made in the driver, through `asked`."""
+    monotonic, many = time.monotonic, suggesting._MANY_SLOTS
+    time.monotonic = now
+    suggesting._MANY_SLOTS = 10**9
+    Proposer.ask = lambda self, turn=None: asked(self, turn)  # type: ignore[method-assign]
     try:
         yield
     finally:
         time.monotonic, suggesting._MANY_SLOTS = monotonic, many
-        planning._TRIALS_PER_KNOB, planning._FREE_CANDIDATES = bounds
+        Proposer.ask = asked.ask  # type: ignore[method-assign]
 
 
 def simulate(workers: int, trial: float, call: float, history: int, measured: int, apart: bool = False) -> Found:
@@ -225,33 +177,7 @@ def simulate(workers: int, trial: float, call: float, history: int, measured: in
     apart: suggestions are made by another process, always in time.
     """
     now = Time()
-    asked = Suggesting(now, apart)
-    Proposer.ask = lambda self, turn=None: asked(self, turn)  # type: ignore[method-assign]
-    try:
-        with simulated_time(now):
-            return _simulated(now, workers, trial, call, history, measured, asked)
-    finally:
-        Proposer.ask = asked._ask  # type: ignore[method-assign]
-
-
-def _simulated(
-    now: Time, workers: int, trial: float, call: float, history: int, measured: int, asked: Suggesting
-) -> Found:
-    rng = np.random.default_rng(0)
-    columns = (Column("f0", "x", "numeric", rng.normal(size=ROWS)), Column("f1", "y", "numeric", rng.normal(size=ROWS)))
-    table, task = Table(columns, ROWS), Regression()
-    problem = task.load(table, {"target": "f1"}, np.arange(ROWS))
-    rows = np.arange(ROWS)
-    folding = Folding((Fold(rows[VALID:], rows[:VALID]),), 1)
-    families = [family(f"family-{i}") for i in range(8)]
-    long = 1e6 * trial
-    preset = replace(PRESETS["balanced"], racing=False, blocks=False)
-    settings = Settings(slots=workers, deadline=now() + long, seconds=long, preset=preset)
-    facts = Facts("regression", "real", ROWS, 1, 0, 1)
-    board, clock = Board(1, facts, settings), Clock(settings, now())
-    scorer = Scorer(task, problem, table, folding, task.metric(problem, "auto"))
-    executor = SimulatedWorkers(now, workers, trial, call)
-    executor.open(Dataset(table, problem, folding.folds, PluginRef.of(Regression)))
+    asked, executor = Suggesting(now, apart), SimulatedWorkers(now, workers, trial, call)
     begun, measured = max(history, 2 * workers), max(measured, 4 * workers)
     marks: list[tuple[float, float, float, int]] = []
 
@@ -260,31 +186,16 @@ def _simulated(
             marks.append((now(), time.thread_time(), asked.seconds, executor.done))
         return executor.done >= begun + measured
 
-    Scheduler(
-        executor,
-        Planner(Field(families), board, scorer, clock, settings, "regression"),
-        board,
-        scorer,
-        clock,
-        settings,
-        keep=lambda trial, fold, outcome: {},
-        finished=lambda trial: None,
-        tick=lambda: None,
-        drop=lambda trial: None,
-        emit=lambda event: None,
-        note=lambda record: None,
-        narrow=lambda folds: None,
-        stopped=stopped,
-    ).run()
-    (start, cpu, suggested, done), end = marks[0], now()
+    with simulated_time(now, asked), unbounded():
+        search(executor, workers, 1e6 * trial, now(), stopped)
+        end = now()
+    start, cpu, suggested, done = marks[0]
     suggestions = asked.seconds - suggested
     worked = time.thread_time() - cpu - suggestions
     trials, wall = executor.done - done, end - start
     busy = sum(max(0.0, min(e, end) - max(s, start)) for s, e in executor.spans) / (workers * wall)
-    core = (worked + (0.0 if asked.apart else suggestions)) / wall
-    return Found(
-        workers, trial, trials, busy, core, 1000 * worked / max(1, trials), 1000 * suggestions / max(1, trials)
-    )
+    core = (worked + (0.0 if apart else suggestions)) / wall
+    return Found(workers, trial, trials, busy, core, 1000 * worked / trials, 1000 * suggestions / trials)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
