@@ -374,12 +374,12 @@ class Planner:
         """Is there time for one more trial, and would it take no more than a share of all the time?"""
         if not self.settings.clocked:
             return True
-        soft, _ = self.clock.job_limits(baseline=False)
+        rounds = math.ceil(self.board.n_folds / self.settings.slots)
+        most = min(self.clock.work_left(), share * self.settings.seconds) / rounds
         cost = self.board.fold_cost(family)
-        if family.model.truncatable:
-            cost = min(cost, soft)
-        total = cost * math.ceil(self.board.n_folds / self.settings.slots)
-        return total <= self.clock.work_left() and total <= share * self.settings.seconds
+        if cost > most and family.model.truncatable:
+            cost = min(cost, self.clock.job_limits(baseline=False)[0])
+        return cost <= most
 
 
 def _known(score: float) -> float:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
+import random
 import warnings
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any, cast
+from typing import Any
 
 from automl.contract import Choice, Float, Int, Knob, Params, SearchSpace
 
@@ -64,16 +66,13 @@ class Proposer:
         return self._point(self._drawn())
 
     @cached_property
-    def _random(self) -> Any:
-        """Draws that no result changes."""
-        import optuna
-
-        return optuna.samplers.RandomSampler(self.seed)
+    def _random(self) -> random.Random:
+        """For draws that no result changes."""
+        return random.Random(self.seed)
 
     def anything(self) -> Params:
         """Some point, drawn without heed of any result in a small part of the time; another one each time."""
-        none, kinds = cast("Any", None), self._distributions.items()
-        return self._point({name: self._random.sample_independent(none, none, name, kind) for name, kind in kinds})
+        return self._point({name: _any_of(kind, self._random) for name, kind in self._distributions.items()})
 
     def rest(self) -> None:
         """Nothing is asked for some time: results are kept without a study, which takes long to take them in."""
@@ -190,3 +189,13 @@ def _distribution(knob: Knob) -> Any:
     half = 0.5 * (knob.step or 1)
     top = knob.low + (knob.high - knob.low) // (knob.step or 1) * (knob.step or 1)
     return FloatDistribution(max(knob.low - half, 0.5) if knob.log else knob.low - half, top + half, log=knob.log)
+
+
+def _any_of(distribution: Any, source: random.Random) -> Any:
+    """A draw from it; uniform, or uniform in the logarithm."""
+    if hasattr(distribution, "choices"):
+        return source.choice(distribution.choices)
+    low, high, step = distribution.low, distribution.high, distribution.step
+    if distribution.log:
+        return min(high, max(low, math.exp(source.uniform(math.log(low), math.log(high)))))
+    return source.uniform(low, high) if step is None else low + step * source.randint(0, round((high - low) / step))

@@ -180,3 +180,24 @@ def test_a_suggestion_leaves_nothing_behind() -> None:
         if number % 2:
             proposer.learn(params, params["rate"])
     assert [trial.state.name for trial in proposer._study.trials] == ["COMPLETE"] * 6
+
+
+def test_anything_lies_in_the_space_reaches_all_of_it_and_is_another_each_time() -> None:
+    proposer = Proposer(SPACE, "regression", 0)
+    proposer.learn(SPACE.point("regression"), 0.1)
+    found = [proposer.anything() for _ in range(200)]
+    assert all(knob.holds(params[name]) for params in found for name, knob in SPACE.knobs.items())
+    assert {params["size"] for params in found} == {0.0, 0.25, 0.5, 0.75, 1.0}
+    assert {params["depth"] for params in found} == {1, 3, 5, 7, 9}
+    assert len({repr(params["kind"]) for params in found}) == 6
+    assert sum(params["rate"] < 0.03 for params in found) == pytest.approx(100, abs=25)
+    assert len({params["rate"] for params in found}) == 200
+
+
+def test_results_are_kept_while_nothing_is_asked() -> None:
+    proposer = Proposer(SPACE, "regression", 0)
+    proposer.learn(proposer.ask(), 0.3)
+    proposer.rest()
+    proposer.learn(proposer.anything(), 0.5)
+    proposer.ask()
+    assert sorted(trial.value for trial in proposer._study.trials) == [0.3, 0.5]
