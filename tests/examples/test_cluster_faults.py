@@ -1,7 +1,12 @@
-"""What a cluster can do to a run, on three nodes of this machine: nodes lost and added, data lost, the head lost."""
+"""What a cluster can do to a run, on three nodes of this machine: nodes lost and added, data lost, the head lost.
+
+Ray may abort the process that kills its nodes when the machine is busy, and takes the test session along. So these run
+alone: ``AUTOML_CLUSTER_TESTS=1 pytest -n 0 tests/examples/test_cluster_faults.py``.
+"""
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterable, Iterator
 
@@ -12,6 +17,11 @@ from automl.contract import ExecutionError, Resources
 from automl.execution.job import Event
 from automl.execution.ray import RayExecutor
 from automl.testing.scripted import RUNNER, script, small_dataset
+
+pytestmark = pytest.mark.skipif(
+    not os.environ.get("AUTOML_CLUSTER_TESTS"),
+    reason="Ray may abort the test session with the nodes that are killed; AUTOML_CLUSTER_TESTS=1 runs them, with -n 0",
+)
 
 
 @pytest.fixture(scope="module")
