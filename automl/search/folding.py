@@ -9,7 +9,18 @@ from typing import Any
 
 import numpy as np
 
-from automl.contract import ADDITIVE, Facts, Fold, FoldPlan, OptionError, PluginError, Problem, Table, TaskPlugin
+from automl.contract import (
+    ADDITIVE,
+    Facts,
+    Finding,
+    Fold,
+    FoldPlan,
+    OptionError,
+    PluginError,
+    Problem,
+    Table,
+    TaskPlugin,
+)
 from automl.search.families import TABULAR_VIEWS, Family
 from automl.search.settings import Settings
 
@@ -38,6 +49,11 @@ class Folding:
     def narrowed(self, folds: int) -> Folding:
         """The first so many folds, once."""
         return Folding(self.folds[:folds], 1)
+
+    def finding(self, folds: int) -> Finding:
+        """What a user is told of that."""
+        what = f"no model can be fitted on all {self.judged} folds in time"
+        return Finding("fewer-folds", what, done=f"models are judged on the first {folds}; give a longer time_limit")
 
     @property
     def deployed(self) -> int:

@@ -6,6 +6,7 @@ import math
 import time
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -44,7 +45,7 @@ from automl.search.rows import board_rows
 from automl.search.scheduler import Scheduler
 from automl.search.scorer import Scorer
 from automl.search.settings import Settings
-from automl.search.telling import run_finished
+from automl.search.telling import run_finished, why_nothing
 from automl.search.trial import Trial
 from automl.store import RunFolder
 
@@ -101,19 +102,9 @@ class Run:
         self._combiner: Recipe | None = None
         self._searched = 0.0
         self.broken_off = False
-        self.blender = Blender(
-            task,
-            problem,
-            self.metric,
-            self.board,
-            self.scorer,
-            settings,
-            clock,
-            self._folds_of,
-            self._kept(),
-            self.budget,
-            beside=settings.clocked and executor.isolates,
-        )
+        parts = (task, problem, self.metric, self.board, self.scorer, settings, clock)
+        aside = settings.clocked and executor.isolates
+        self.blender = Blender(*parts, self._folds_of, self._kept(), self.budget, aside)
 
     def stopped(self) -> bool:
         """Shall the run end early: was it asked to, or does the disk take no more?"""
@@ -144,29 +135,22 @@ class Run:
             stopped=self.stopped,
             here=self._here if self.settings.clocked and self.executor.isolates else None,
         )
-        try:
+        with closing(self.planner):
             scheduler.run()
-        finally:
-            self.planner.close()
         self._searched = self.clock.elapsed() - started
         if scheduler.lost:
             self._mourn(scheduler.lost)
 
     def _narrow(self, folds: int) -> None:
         """Judge on fewer folds from now on, baselines too: no contender can have all of them in time."""
-        what = f"no model can be fitted on all {self.folding.judged} folds in time"
-        finding = Finding("fewer-folds", what, done=f"models are judged on the first {folds}; give a longer time_limit")
-        self.problem = replace(self.problem, findings=(*self.problem.findings, finding))
-        self.emit(Noticed(finding))
+        self._notice(self.folding.finding(folds))
         self.keeper.note({"type": "narrowed", "folds": folds})
         self.folding = self.folding.narrowed(folds)
         self.blender.narrow(self._kept())
         self.board.narrow(folds)
         self.scorer.narrow(folds)
         self.clock.folds, self.planner.repeats = folds, 1
-        for trial in self.board.ok():
-            trial.judged = self.scorer.predictions(trial)
-            trial.score = self.scorer.score(trial.judged)
+        self.scorer.again(self.board.ok())
         self.board.rescored()
         if self.plan is not None:
             self.plan = replace(self.plan, score=-math.inf)
@@ -175,9 +159,13 @@ class Run:
         """The executor is gone: the best so far is what there is, and a run with a folder can be resumed."""
         self.broken_off = True
         finding = Finding("cluster-lost", lost, done="the search ended early; the best model so far is kept")
+        self._notice(finding)
+        warnings.warn(f"{finding.what}; {finding.done}", stacklevel=2)
+
+    def _notice(self, finding: Finding) -> None:
+        """Keep it with the model, and tell it."""
         self.problem = replace(self.problem, findings=(*self.problem.findings, finding))
         self.emit(Noticed(finding))
-        warnings.warn(f"{finding.what}; {finding.done}", stacklevel=2)
 
     def _begin(self) -> None:
         """The first line of the journal, or the trials of the processes before."""
@@ -202,7 +190,7 @@ class Run:
     def finish(self) -> Deployment:
         """The last blend, refit where fold models are not averaged, and the last commit. Raises NothingFitted."""
         if not self.board.n_ok():
-            raise NothingFitted(self._why_nothing())
+            raise NothingFitted(why_nothing(self.board))
         self.emit(PhaseStarted("ensemble", self.clock.left()))
         plan = self._concluded(self.blender.last())
         if self.budget.asked and self.measure is not None:
@@ -252,7 +240,7 @@ class Run:
     def refit_all(self, executor: Executor, settings: Settings, stopped: Callable[[], bool]) -> None:
         """After the search: fit the ensemble's members on all rows and commit them."""
         if self.plan is None:
-            raise NothingFitted(self._why_nothing())
+            raise NothingFitted(why_nothing(self.board))
         self.executor, self._asked = executor, stopped
         self.settings = replace(settings, deadline=math.inf, seconds=math.inf)
         self.clock = Clock(self.settings)
@@ -406,8 +394,3 @@ class Run:
             float(optimism + learnt),
             len(self.table),
         )
-
-    def _why_nothing(self) -> str:
-        lines = [f"{trial.name}: {trial.reason}" for trial in self.board.trials if trial.reason][:8]
-        reason = "; ".join(lines) or "there was no time for a single model"
-        return f"no model was fitted to the end: {reason}"

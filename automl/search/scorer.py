@@ -41,6 +41,12 @@ class Scorer:
         """Only the first so many folds count from now on, once each."""
         self.judged, self.repeats = folds, 1
 
+    def again(self, trials: Sequence[Trial]) -> None:
+        """Score complete trials anew, on the folds that count now."""
+        for trial in trials:
+            trial.judged = self.predictions(trial)
+            trial.score = self.score(trial.judged)
+
     @cached_property
     def truths(self) -> list[Truth | None]:
         """Per fold, what its validation units are scored on."""

@@ -109,3 +109,10 @@ def run_finished(score: float, board: Board, clock: Clock, searched: float, node
         board.useful_seconds() / max(1e-9, board.settings.slots * searched),
         tuple(nodes),
     )
+
+
+def why_nothing(board: Board) -> str:
+    """Why no model was fitted to the end, by what became of the trials."""
+    lines = [f"{trial.name}: {trial.reason}" for trial in board.trials if trial.reason][:8]
+    reason = "; ".join(lines) or "there was no time for a single model"
+    return f"no model was fitted to the end: {reason}"
