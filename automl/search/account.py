@@ -6,6 +6,8 @@ import math
 from collections import deque
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from automl.search.trial import Trial
 
 _LATEST_WALLS = 8
@@ -48,7 +50,7 @@ class Account:
         self.partial.pop(trial.number, None)
         self.ended += 1
         self.lost += trial.state in ("failed", "pruned")
-        self.best = better(self.best, trial.mean())
+        self.best = float(np.fmax(self.best, trial.mean()))
         self.seconds.append(trial.seconds())
 
     def again(self) -> None:
@@ -63,7 +65,7 @@ class Account:
         """The best mean over finished folds, of all trials; NaN when there is none."""
         best = self.best
         for trial in self.partial.values():
-            best = better(best, trial.mean())
+            best = float(np.fmax(best, trial.mean()))
         return best
 
     def spent(self, slots: int, least: float) -> float:
@@ -75,10 +77,3 @@ class Account:
         self._spent = (slots, least, len(self.seconds), total)
         begun = [max(trial.seconds() / slots, least) for trial in self.partial.values()]
         return total + sum(begun) + least * (len(self.trials) - self.ended - len(begun))
-
-
-def better(one: float, other: float) -> float:
-    """The larger; a NaN counts as none."""
-    if math.isnan(one) or math.isnan(other):
-        return other if math.isnan(one) else one
-    return max(one, other)

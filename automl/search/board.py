@@ -188,9 +188,8 @@ class Board:
                 return sum(walls) / len(walls)
             if scouts := self._scouted(family):
                 return max(scouts)
-        return self.settings.slowness * family.cost(
-            self.facts, params if isinstance(params, dict) else family.points[0]
-        )
+        declared = family.cost(self.facts, params if isinstance(params, dict) else family.points[0])
+        return self.settings.slowness * declared
 
     def _scouted(self, family: Family) -> list[float]:
         """Seconds that a fold on all rows would take, by the family's scouts on the most rows."""

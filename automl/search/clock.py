@@ -19,8 +19,8 @@ _MEASURING_SECONDS, _MEASURING_SHARE = 5.0, 0.08
 class Clock:
     """Time of a run. With `n_trials` everything here is infinite and nothing depends on the clock.
 
-    `folds` a trial has; `blending` and `committing` are the longest that these have taken so
-    far, in seconds; `refitting` is kept for fitting members again on all rows.
+    `folds` a trial has; `blending` and `committing` are the longest that these have taken so far, in seconds;
+    `refitting` is kept for fitting members again on all rows.
     """
 
     settings: Settings
@@ -57,8 +57,7 @@ class Clock:
     def job_limits(self, baseline: bool) -> tuple[float, float]:
         """Soft and hard seconds of a job that starts now: all folds of a trial together get a fifth of the time.
 
-        The hard limit is for hangs; it leaves room for a first import of the model's libraries on a
-        busy machine.
+        The hard limit is for hangs; it leaves room for a first import of the model's libraries on a busy machine.
         """
         if not self.settings.clocked:
             return math.inf, math.inf

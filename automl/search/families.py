@@ -206,8 +206,7 @@ def _family(
     encoders: Mapping[str, type[EncoderPlugin]],
     refused: Mapping[str, str],
 ) -> Family:
-    seconds = settings.seconds / settings.slowness if settings.clocked else _USUAL_SECONDS
-    known = {"seconds": seconds, **facts.learnt}
+    known = {"seconds": settings.seconds if settings.clocked else _USUAL_SECONDS, **facts.learnt}
     space = space_of(model, task.family).suited(task.name, facts.n_rows, known)
     points = tuple(space.portfolio(task.name, facts.n_rows, known)[: max(1, settings.preset.starts)])
     allowed = {name: encoder for name, encoder in encoders.items() if name not in refused}

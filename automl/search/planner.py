@@ -143,9 +143,8 @@ class Planner:
 
     def _open_trials(self) -> list[Trial]:
         """Trials with a fold to start, most urgent first: baselines, then first folds still to come, then the best."""
-        waiting = [
-            t for t in self.board.startable() if t.results or t.baseline or not t.submitted
-        ]  # or its node was lost
+        startable = self.board.startable()
+        waiting = [t for t in startable if t.results or t.baseline or not t.submitted]  # or its node was lost
         breadth = bool(self._firsts) and not self._limit_reached()
         if breadth and not any(t.baseline for t in waiting):  # every family is seen on one fold before any goes deeper
             waiting = [t for t in waiting if not t.submitted]
@@ -324,9 +323,8 @@ class Planner:
         return None
 
     def _block_test(self, family: Family) -> Trial | None:
-        wanted = (
-            self._blocks.propose(family, self.board.account(family).trials) if self.settings.preset.blocks else None
-        )
+        trials = self.board.account(family).trials
+        wanted = self._blocks.propose(family, trials) if self.settings.preset.blocks else None
         if wanted is None:
             return None
         candidate, block, base = wanted
@@ -359,9 +357,8 @@ class Planner:
             return False
         if self._spent.get(family.name) == self._state(family):
             return False
-        if self.settings.clocked and len(self.board.account(family).trials) >= 2 + _TRIALS_PER_KNOB * len(
-            family.space.knobs
-        ):
+        most = 2 + _TRIALS_PER_KNOB * len(family.space.knobs)
+        if self.settings.clocked and len(self.board.account(family).trials) >= most:
             return False
         return self._affordable(family, _LATER_SHARE)
 

@@ -59,7 +59,7 @@ class SuggestionsAhead(Suggestions):
     """Suggestions that another process keeps ready: two for each slot, made of what was known when they were.
 
     No slot ever waits for that process, nor depends on it: where it cannot keep up, what is not ready is drawn at
-    random, in a hundredth of the time; where it is not there yet or no more, it is made here.
+    random, in less than a hundredth of the time; where it is not there yet or no more, it is made here.
 
     Args:
         slots: that are to be fed.
@@ -156,8 +156,8 @@ class _Other:
         """End it."""
         self._to_say.put(None)
         self._process.kill()
-        self._process.wait(_END_SECONDS)
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(subprocess.TimeoutExpired, OSError):
+            self._process.wait(_END_SECONDS)
             self._connection.close()
 
     def _speak(self) -> None:

@@ -87,5 +87,9 @@ def test_a_run_with_fewer_folds_goes_on_with_them_when_it_is_resumed(
     place = shutil.copytree(slow[2], tmp_path / "copy")
     again = AutoML.resume(place, time_limit=6, extra_plugins=[Slow], verbose=0)
     after = Journal.read(place / "journal.jsonl")[len(before) :]
-    assert "slow" in dict(again.ensemble_)
     assert all(record["fold"] < folds for record in after if record["type"] == "fold")
+    scores = [model.leaderboard().set_index("model")["score"].drop("ensemble") for model in (slow[0], again)]
+    names = ["slow", "linear-baseline", "tree-baseline", "prior-baseline"]
+    assert scores[1][names].to_dict() == pytest.approx(scores[0][names].to_dict())
+    told = [record["score"] for record in before if record["type"] == "trial" and record["trial"] == 0]
+    assert told[0] != pytest.approx(scores[1]["prior-baseline"])  # which was of all folds

@@ -10,7 +10,6 @@ import pytest
 
 from automl.contract import ArrayPredictions, FitInfo
 from automl.execution.job import Candidate
-from automl.search.account import Account, better
 from automl.search.board import Board
 from automl.search.settings import Settings
 from automl.search.trial import FoldResult, Trial
@@ -118,8 +117,15 @@ def test_with_fewer_folds_what_trials_have_of_the_others_is_forgotten(bench: Any
     assert book.board.n_folds == 1
 
 
-def test_the_larger_of_two_scores_is_better_and_none_is_none() -> None:
-    assert better(1.0, 2.0) == 2.0
-    assert better(math.nan, 2.0) == better(2.0, math.nan) == 2.0
-    assert math.isnan(better(math.nan, math.nan))
-    assert math.isnan(Account().best_mean())
+def test_a_family_without_a_score_has_none(bench: Any) -> None:
+    book = Book(bench)
+    family = book.families[0]
+    assert math.isnan(book.board.account(family).best_mean())
+    trial = book.begin(0)
+    trial.results[0] = result(math.nan)
+    book.end(trial, "failed")
+    assert math.isnan(book.board.account(family).best_mean())
+    other = book.begin(0)
+    other.results[0] = result(0.3)
+    book.end(other, "ok")
+    assert book.board.account(family).best_mean() == 0.3
