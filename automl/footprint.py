@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from automl.contract import Column, Table
+from automl.contract import ArrayPredictions, Column, DataError, Problem, Request, Table, TaskPlugin
 from automl.discovery import Registry
+from automl.intake import Container, Schema
 from automl.predictor import Predictor
 from automl.search.budget import Footprint
 
@@ -19,10 +21,52 @@ _ROWS, _WARM_UPS = 30, 3
 _SECONDS = 2.0
 
 
-def footprint(folder: Path, registry: Registry, table: Table) -> Footprint:
-    """Of the model committed to a folder, asked for rows of the table that it learnt from."""
-    predictor = Predictor.open(folder, registry)
-    return Footprint(row_ms(predictor, table), predictor.manifest.nbytes / 1e6)
+@dataclass(frozen=True)
+class Footprints:
+    """Measures for a run what its model takes of a caller's time and space.
+
+    Attributes:
+        folder: that the run commits to.
+        table: the rows that it learns from, some of which are asked.
+        schema: state of the schema that reads a caller's rows.
+    """
+
+    folder: Path
+    registry: Registry
+    task: TaskPlugin
+    problem: Problem
+    table: Table
+    schema: Mapping[str, Any]
+
+    def committed(self) -> Footprint:
+        """Of the model in the folder."""
+        predictor = Predictor.open(self.folder, self.registry)
+        return Footprint(row_ms(predictor, self.table), predictor.manifest.nbytes / 1e6)
+
+    def around(self) -> float:
+        """Seconds that one row takes beside the members' answers; NaN for a task that has no rows. The least of some:
+        whatever else the machine does should not count."""
+        schema, times = Schema.from_state(self.schema), list[float]()
+        try:
+            for row in _rows(self.table.select(self.problem.features)):
+                start = time.perf_counter()
+                _, container = schema.apply(row)
+                self._given_back(container)
+                times.append(time.perf_counter() - start)
+        except Exception:  # whatever a task of another kind says to a row without its history
+            return float("nan")
+        return min(times, default=float("nan"))
+
+    def _given_back(self, container: Container) -> Any:
+        """An answer without members in the caller's kind of container."""
+        outputs = self.problem.n_outputs
+        nothing = ArrayPredictions(self.problem.kind, np.full((1, outputs), 1.0 / outputs))
+        request = Request(np.zeros(1, dtype=np.int64))
+        try:
+            values, labels = self.task.answer_proba(self.problem, nothing, request)
+        except DataError:
+            return container.wrap(self.task.answer(self.problem, nothing, request), None)
+        return container.wrap_frame(np.asarray(values), labels)
 
 
 def row_ms(predictor: Predictor, table: Table) -> float:

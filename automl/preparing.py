@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ import numpy as np
 
 from automl.contract import ArtifactError, DataError, Finding, TaskPlugin
 from automl.execution.unit import facts_of
-from automl.footprint import footprint
+from automl.footprint import Footprints
 from automl.intake import Intake
 from automl.search.choosing import choose_task, define
 from automl.search.clock import Clock
@@ -125,7 +124,7 @@ def _run(
         Clock(settings, settings.deadline - settings.seconds if settings.clocked else time.monotonic()),
         running.emit,
         running.stopped,
-        partial(footprint, folder.path, running.registry, inputs.table),
+        Footprints(folder.path, running.registry, task, inputs.problem, inputs.table, inputs.schema),
         history,
     )
 

@@ -59,8 +59,11 @@ class Column:
             values = values.view()
             values.flags.writeable = False
         other = object.__new__(type(self))
-        vars(other).update(vars(self), values=values)
-        vars(other).pop(_DERIVED, None)
+        state = vars(other)
+        state.update(vars(self))
+        state["values"] = values
+        if _DERIVED in state:
+            del state[_DERIVED]
         return other
 
     def derived(self, name: str, make: Callable[[Column], Any]) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -37,6 +37,7 @@ class _Layout:
         readers: what reads it.
         blanks: the columns they become, without rows.
         dtypes: dtype of the columns' values -> positions of the columns that have it.
+        single: are its cells better taken one by one?
     """
 
     looks: Any
@@ -44,6 +45,7 @@ class _Layout:
     readers: tuple[Callable[[Any], Any], ...]
     blanks: tuple[Column, ...]
     dtypes: tuple[tuple[Any, tuple[int, ...]], ...]
+    single: bool
 
 
 class OneRow:
@@ -65,7 +67,7 @@ class OneRow:
         layout = next((layout for layout in self._layouts if _alike(layout.looks, looks)), None)
         if layout is None:
             return None
-        row = cells()
+        row = cells(layout.single)
         try:
             values = [read(row[place]) for read, place in zip(layout.readers, layout.cells, strict=True)]
         except (_Unsure, OverflowError):
@@ -92,41 +94,54 @@ class OneRow:
             for place, blank in enumerate(blanks):
                 dtypes.setdefault(blank.values.dtype, []).append(place)
             groups = tuple((dtype, tuple(places)) for dtype, places in dtypes.items())
-            layout = _Layout(seen[0], tuple(at for *_, at in wanted), readers, blanks, groups)
+            layout = _Layout(seen[0], tuple(at for *_, at in wanted), readers, blanks, groups, _best_single(data))
             self._layouts = (layout, *self._layouts[: _LAYOUTS - 1])
 
 
-def _row_of(data: Any) -> tuple[Any, Callable[[], Sequence[Any]], Container] | None:
+def _row_of(data: Any) -> tuple[Any, Callable[[bool], Sequence[Any]], Container] | None:
     """How one row looks, what gives its cells, and its container; None for anything else."""
     module = type(data).__module__.partition(".")[0]
     if module == "pandas":
         if getattr(data, "ndim", 0) != 2 or len(data) != 1 or data.columns.nlevels > 1:
             return None
-        return data.columns, data.iloc[0].tolist, Container("pandas", data.index)
+        return data.columns, partial(_cells, data), Container("pandas", data.index)
     if module == "polars":
         if getattr(data, "height", 0) != 1:
             return None
-        return tuple(data.columns), lambda: data.row(0), Container("polars")
+        return tuple(data.columns), lambda single: data.row(0), Container("polars")
     if type(data) is np.ndarray:
         if data.ndim != 2 or len(data) != 1 or data.dtype.kind not in "fiu":
             return None
-        return data.shape[1], data[0].tolist, Container()
+        return data.shape[1], lambda single: data[0].tolist(), Container()
     if type(data) is list and len(data) == 1 and type(data[0]) in (list, dict):
         (row,) = data
         if type(row) is list:
-            return len(row), lambda: row, Container()
-        return tuple(row), lambda: list(row.values()), Container()
+            return len(row), lambda single: row, Container()
+        return tuple(row), lambda single: list(row.values()), Container()
     return _row_of_dict(data) if type(data) is dict else None
 
 
-def _row_of_dict(data: dict[Any, Any]) -> tuple[Any, Callable[[], Sequence[Any]], Container] | None:
+def _cells(data: Any, single: bool) -> Sequence[Any]:
+    """Of a pandas frame, taken one by one or all at once."""
+    if single:
+        return [data.iat[0, column] for column in range(data.shape[1])]
+    return list(data.iloc[0].tolist())
+
+
+def _best_single(data: Any) -> bool:
+    """Are most columns arrays of their own, as texts are, of which pandas makes a row slowly?"""
+    own = [not isinstance(dtype, np.dtype) for dtype in getattr(data, "dtypes", ())]
+    return sum(own) > len(own) / 2
+
+
+def _row_of_dict(data: dict[Any, Any]) -> tuple[Any, Callable[[bool], Sequence[Any]], Container] | None:
     """A dict of scalars, or of lists of one."""
     values = list(data.values())
     if values and all(type(value) is list and len(value) == 1 for value in values):
-        return tuple(data), lambda: [value[0] for value in values], Container()
+        return tuple(data), lambda single: [value[0] for value in values], Container()
     if any(hasattr(value, "__len__") and type(value) is not str for value in values):
         return None
-    return tuple(data), lambda: values, Container()
+    return tuple(data), lambda single: values, Container()
 
 
 def _alike(known: Any, looks: Any) -> bool:

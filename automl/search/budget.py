@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from automl.contract import Finding
 from automl.search.answering import AnswerTimes
@@ -12,7 +13,8 @@ from automl.search.deploy import Deployment
 from automl.search.settings import Settings
 from automl.search.trial import Trial
 
-_AROUND_MS, _AROUND_SHARE = 0.8, 0.25
+_AROUND_S, _MEMBERS_SHARE = 0.0006, 0.4
+_CALLED = 1.2  # a caller meets rows one after the other, a cache that others used; what is measured is the least
 _LEAST_ROOM = 0.25
 _SAFETY, _MOST_TRIES = 1.1, 6
 _MB = 1e6
@@ -31,24 +33,47 @@ class Footprint:
     size_mb: float
 
 
+class Scales(Protocol):
+    """What measures a model as its caller meets it."""
+
+    def committed(self) -> Footprint:
+        """Of the model in the run's folder."""
+        ...
+
+    def around(self) -> float:
+        """Seconds that one row takes beside the members' answers: to be read, and to be given back."""
+        ...
+
+
 class Budget:
     """The limits that the user gave and those of the preset, and what the members of an ensemble take of them.
 
     Args:
         beside: bytes that are saved beside the members.
         times: what trials take to answer; None takes the workers' own figures.
+        scales: None reckons with what a row of a few columns takes beside the members.
     """
 
-    def __init__(self, settings: Settings, beside: float = 0.0, times: AnswerTimes | None = None) -> None:
-        self._times = times
+    def __init__(
+        self,
+        settings: Settings,
+        beside: float = 0.0,
+        times: AnswerTimes | None = None,
+        scales: Scales | None = None,
+    ) -> None:
+        self._times, self._scales = times, scales
         self.latency_ms, self.size_mb = settings.max_latency_ms, settings.max_size_mb
         self.asked = self.latency_ms is not None or self.size_mb is not None
         row_ms = settings.preset.row_ms if self.latency_ms is None and settings.clocked else self.latency_ms
-        around = 0.0 if row_ms is None else min(_AROUND_MS, _AROUND_SHARE * row_ms)
-        self._seconds = math.inf if row_ms is None else (row_ms - around) / 1000
+        self._row = math.inf if row_ms is None else row_ms / 1000
+        self._seconds = self._for_members(_AROUND_S)
         room = math.inf if self.size_mb is None else self.size_mb * _MB
         self._bytes = room if math.isinf(room) else max(room - beside, _LEAST_ROOM * room)
         self._tightened = 1.0
+
+    def _for_members(self, around: float) -> float:
+        """Seconds of a row that are the members', by the clock that measures them."""
+        return max(self._row / _CALLED - around, _MEMBERS_SHARE * self._row / _CALLED)
 
     def share(self, trial: Trial, folds: Sequence[int]) -> float:
         """What the models of these folds take, 1 being all there is; NaN when it is not known.
@@ -68,9 +93,19 @@ class Budget:
         """The share of each trial, if there is time measured as it will answer; None when nothing is limited."""
         if math.isinf(self._seconds) and math.isinf(self._bytes):
             return None
-        if measure and self._times is not None and math.isfinite(self._seconds):
-            self._times.measure(trials, folds_of)
+        if measure and math.isfinite(self._seconds):
+            self._measure(trials, folds_of)
         return [self.share(trial, folds_of(trial)) for trial in trials]
+
+    def _measure(self, trials: Sequence[Trial], folds_of: Callable[[Trial], Sequence[int]]) -> None:
+        """Take the time of these trials, and of what is around them the first time."""
+        if self._scales is not None:
+            around = self._scales.around()
+            self._scales = None
+            if not math.isnan(around):
+                self._seconds = self._for_members(around)
+        if self._times is not None:
+            self._times.measure(trials, folds_of)
 
     def room(self, trials: Sequence[Trial], costs: Sequence[float]) -> float:
         """What members may take together: 1, or what the best takes, where nobody asked for less and all that are

@@ -23,7 +23,7 @@ from automl.execution.unit import facts_of
 from automl.search.answering import AnswerTimes
 from automl.search.blender import Blended, Blender, helpful_families
 from automl.search.board import Board
-from automl.search.budget import Budget, Footprint, kept_to
+from automl.search.budget import Budget, Footprint, Scales, kept_to
 from automl.search.clock import Clock
 from automl.search.deploy import (
     Deployment,
@@ -59,7 +59,7 @@ class Run:
     Args:
         schema: state of the intake's schema, committed with the model.
         wanted: the metric as the user named it, for what `TaskPlugin.refine` changes.
-        measure: what the committed model in the run's folder takes; None leaves limits to the members' own figures.
+        scales: what measures the committed model; None leaves limits to the members' own figures.
         history: what an earlier process did; None for a new run.
     """
 
@@ -79,19 +79,19 @@ class Run:
         clock: Clock,
         emit: Callable[[RunEvent], None],
         stopped: Callable[[], bool],
-        measure: Callable[[], Footprint] | None = None,
+        scales: Scales | None = None,
         history: History | None = None,
     ) -> None:
         self.task, self.problem, self.table, self.schema, self.wanted = task, problem, table, schema, wanted
         self.field, self.folding, self.settings = field, folding, settings
         self.executor, self.folder, self.clock = executor, folder, clock
-        self.emit, self.measure, self.history = emit, measure, history
+        self.emit, self.scales, self.history = emit, scales, history
         self.keeper = Keeper(folder, clock, emit)
         self._asked = stopped
         honest, columns = len(table) * problem.n_outputs, len(table.columns)
         times = AnswerTimes(task, problem, table, folder.model_folder, settings.seconds)
         beside = _BESIDE_BYTES + _HONEST_BYTES * honest + _COLUMN_BYTES * columns
-        self.budget = Budget(settings, beside, times)
+        self.budget = Budget(settings, beside, times, scales)
         clock.folds = folding.judged
         self.metric: Metric = task.metric(problem, wanted)
         self.scorer = Scorer(task, problem, table, folding, self.metric)
@@ -193,8 +193,8 @@ class Run:
             raise NothingFitted(why_nothing(self.board))
         self.emit(PhaseStarted("ensemble", self.clock.left()))
         plan = self._concluded(self.blender.last())
-        if self.budget.asked and self.measure is not None:
-            plan = self._kept_to_limits(plan, self.measure)
+        if self.budget.asked and self.scales is not None:
+            plan = self._kept_to_limits(plan, self.scales.committed)
         if self.keeper.trouble is not None:
             plan = self._rescued(self.keeper.trouble)
         elif not (self.stopped() or self.broken_off):

@@ -123,6 +123,18 @@ def test_other_containers_give_the_same_row(intake: Intake) -> None:
         assert container.family == "polars"
 
 
+def test_a_row_of_very_many_texts_is_read_as_in_a_whole_table() -> None:
+    rng = np.random.default_rng(3)
+    many: dict[str, Any] = {f"basket_{i}": rng.choice(["a", "b", "?"], N) for i in range(40)}
+    data = pd.DataFrame({**many, "size": rng.normal(size=N), "y": rng.normal(size=N)})
+    data.loc[::9, "basket_3"] = None
+    schema = ingest(data, target="y").schema
+    schema.apply(data.iloc[:1])
+    for row in range(N):
+        one = data.iloc[row : row + 1]
+        assert same(schema.apply(one)[0], ordinary(schema, one))
+
+
 def test_arrays_and_lists_without_labels_are_read_by_position() -> None:
     values = np.random.default_rng(0).normal(size=(N, 3))
     values[:, 1] = np.arange(N) % 3

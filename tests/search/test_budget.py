@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -40,17 +40,53 @@ def test_the_preset_limits_a_clocked_run(bench: Any) -> None:
     assert not budget.holds(trial(bench, row_s, 0), [0, 1])
 
 
+@dataclass
+class Around:
+    """A caller whose rows take so long to read."""
+
+    seconds: float
+    asked: int = 0
+
+    def committed(self) -> Footprint:
+        raise AssertionError("nothing is committed here")
+
+    def around(self) -> float:
+        self.asked += 1
+        return self.seconds
+
+
+def test_what_a_row_takes_to_be_read_is_not_there_for_the_members(bench: Any) -> None:
+    around = Around(0.0015)
+    budget = Budget(replace(UNLIMITED, max_latency_ms=4.8), scales=around)
+    for _ in range(2):
+        (cost,) = budget.costs([trial(bench, 0.001, 0)], both) or [math.nan]
+        assert cost == pytest.approx(0.8)
+    assert around.asked == 1
+
+
+def test_part_of_the_time_is_the_members_however_long_a_row_takes_to_be_read(bench: Any) -> None:
+    budget = Budget(replace(UNLIMITED, max_latency_ms=4.8), scales=Around(0.01))
+    (cost,) = budget.costs([trial(bench, 0.0008, 0)], both) or [math.nan]
+    assert cost == pytest.approx(1.0)
+
+
+def test_rows_that_cannot_be_read_one_by_one_leave_the_usual_time(bench: Any) -> None:
+    unread = Budget(replace(UNLIMITED, max_latency_ms=4.0), scales=Around(math.nan))
+    usual = Budget(replace(UNLIMITED, max_latency_ms=4.0))
+    assert unread.costs([trial(bench, 0.001, 0)], both) == usual.costs([trial(bench, 0.001, 0)], both)
+
+
 def test_a_limit_of_the_user_counts_without_a_clock_too(bench: Any) -> None:
-    budget = Budget(replace(UNLIMITED, max_latency_ms=4.0))
-    (cost,) = budget.costs([trial(bench, 0.0016, 0)], both) or [math.nan]
+    budget = Budget(replace(UNLIMITED, max_latency_ms=4.8))
+    (cost,) = budget.costs([trial(bench, 0.0017, 0)], both) or [math.nan]
     assert cost == pytest.approx(1.0)
     assert Settings(max_latency_ms=4.0).measures
 
 
 def test_the_larger_share_of_time_and_space_counts(bench: Any) -> None:
-    budget = Budget(replace(UNLIMITED, max_latency_ms=4.0, max_size_mb=3.0), beside=1e6)
-    assert budget.share(trial(bench, 0.0004, 500_000), [0, 1]) == pytest.approx(0.5)
-    assert budget.share(trial(bench, 0.0012, 500_000), [0, 1]) == pytest.approx(0.75)
+    budget = Budget(replace(UNLIMITED, max_latency_ms=4.8, max_size_mb=3.0), beside=1e6)
+    assert budget.share(trial(bench, 0.00034, 500_000), [0, 1]) == pytest.approx(0.5)
+    assert budget.share(trial(bench, 0.00136, 500_000), [0, 1]) == pytest.approx(0.8)
 
 
 def test_the_best_is_worth_more_time_than_the_preset_says_when_all_cheaper_ones_are_clearly_worse(bench: Any) -> None:
