@@ -78,8 +78,6 @@ def make_folds(
         pairs = given_folds(given, len(table), *_targets_and_groups(task, problem, table))
         return Folding(tuple(task.folds(problem, table, FoldPlan(len(pairs), seed=settings.seed, given=pairs))), 1)
     count, used = fold_count(len(table), facts, contenders, settings)
-    if "time" in problem.roles:  # the latest rows are among those that are judged
-        count = used
     repeats = 1
     wanted = settings.preset.repeats and settings.clocked
     if wanted and used == count > 1 and problem.kind in ADDITIVE and not {"time", "groups"} & set(problem.roles):
@@ -88,7 +86,7 @@ def make_folds(
     first: list[Fold] = []
     for repeat in range(repeats):
         plan = FoldPlan(count, holdout=_holdout(len(table)), seed=settings.seed + 1000 * repeat)
-        new = list(task.folds(problem, table, plan))[:used]
+        new = _latest_first(task, problem, table, task.folds(problem, table, plan))[:used]
         if repeat and _same(first, new):  # the task's folds do not depend on the seed
             repeats = 1
             break
@@ -98,6 +96,17 @@ def make_folds(
         raise OptionError("the task made no folds from this data; give more rows or your own folds=")
     _check_roles_kept(task, problem, table, folds)
     return Folding(tuple(folds), repeats)
+
+
+def _latest_first(task: TaskPlugin, problem: Problem, table: Table, folds: Sequence[Fold]) -> list[Fold]:
+    """Where rows have a time, the folds that learn from most of the past come first: where only some count, these do.
+
+    A task that declares the role itself gives it a meaning of its own: its order is kept.
+    """
+    name = problem.roles.get("time")
+    if not isinstance(name, str) or "time" in task.roles or table[name].kind not in ("numeric", "datetime"):
+        return list(folds)
+    return sorted(folds, key=lambda fold: -float(np.max(table[name].values[fold.valid], initial=-np.inf)))
 
 
 def _holdout(n_rows: int) -> float:

@@ -99,6 +99,9 @@ class Scheduler:
     def _last_resort(self, here: Executor) -> None:
         """Workers that did not even get a baseline done in time, on a machine far too busy for the limit: one of ours
         that takes next to nothing is fitted in this process, so that there is a model."""
+        if not self.board.running():  # the workers took all of the time to come up
+            self.planner.next()
+            self._announce()
         waiting = [trial for trial in self.board.running() if trial.baseline and _harmless(trial, self.board)]
         for trial in waiting[:1]:
             for job, (other, _) in list(self._jobs.items()):

@@ -23,6 +23,7 @@ _MANY_SLOTS = 32
 _FEWEST_AHEAD, _AHEAD_PER_SLOT = 2, 2
 _OTHER_SEED = 500_009
 _END_SECONDS = 2.0
+_YIELDS = 10  # niceness: the driver and the workers beside it come first, for what is late is drawn at random
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 
@@ -177,6 +178,7 @@ _CODE = "from automl.search.suggestions import serve; serve(int(sys.argv[1]))"
 def serve(descriptor: int) -> None:
     """The other process: learn all that is there to learn, then make one suggestion, and again."""
     connection = Connection(descriptor)
+    os.nice(_YIELDS)
     with contextlib.suppress(EOFError, OSError):
         spaces, task, seed = connection.recv()
         suggestions, wanted, turn = Suggestions(spaces, task, seed), deque[str](), 0

@@ -17,7 +17,7 @@ from automl.testing.predicting import require_same
 from automl.testing.scene import Scene, part
 
 RANDOM_POINTS = 5
-POINT_SECONDS = 1.0
+POINT_SECONDS = 0.4
 
 
 def check_the_same_seed_gives_the_same_model(scene: Scene) -> None:

@@ -170,7 +170,7 @@ def test_what_is_described_is_what_is_predicted(case: str, cases: dict[str, Any]
 def test_effects_on_the_logarithm_of_a_skewed_target_are_described_as_such(family: str) -> None:
     frame = house(400).assign(price=lambda houses: np.exp(houses["price"] / 60))
     preset = Preset(readable=True, ensemble=False, refit=True, folds=2)
-    model = readable(preset=preset, models=[family], n_trials=8).fit(frame, "price")
+    model = readable(preset=preset, models=[family], n_trials=4).fit(frame, "price")
     board = model.leaderboard()
     names = board.loc[(board["family"] == family) & (board["state"] == "ok"), "model"]
     logged = [name for name in names if "factor" in set(model.describe(str(name)).to_frame()["piece"])]

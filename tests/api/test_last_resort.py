@@ -75,6 +75,14 @@ def test_where_no_worker_answers_the_simplest_baseline_does() -> None:
     assert len(model.predict(FRAME)) == len(FRAME)
 
 
+def test_where_workers_take_all_of_the_time_to_come_up_the_simplest_baseline_does(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Deaf, "start", lambda self: time.sleep(1.5))
+    model = AutoML(time_limit=1, verbose=0).fit(FRAME, "target")
+    assert [name for name, _ in model.ensemble_] == ["prior-baseline"]
+
+
 def test_a_stranger_s_baseline_never_runs_in_the_driver() -> None:
     without = ["-prior-baseline", "-linear-baseline", "-tree-baseline"]
     model = AutoML(time_limit=3, verbose=0, extra_plugins=[Strange], models=["strange-baseline"], plugins=without)

@@ -72,6 +72,7 @@ def test_the_latest_rows_are_judged_where_time_orders_them(bench: Any) -> None:
     options: dict[str, Any] = {"deadline": 1e9, "seconds": 12.0, "n_trials": None, "slowness": 4.0}
     folding = folds_of(bench, roles={"time": "f2"}, **options)
     assert max(int(fold.valid.max()) for fold in folding.folds) == 59
+    assert int(folding.narrowed(1).folds[0].valid.max()) == 59
 
 
 def test_counted_trials_have_folds_that_depend_on_nothing_but_size(bench: Any) -> None:
