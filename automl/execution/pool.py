@@ -338,8 +338,12 @@ class PoolExecutor(ABC):
         return bool(free)
 
     def _takes_ahead(self, worker: Worker, job: Job) -> bool:
+        """What is long at its job would have to give it back; and of one that has, Ray may wait for the call that was
+        cancelled before it does the next."""
         seat = worker.seat
-        return worker.following is None and worker.depth > 1 and not seat.devices and seat.threads == job.resources.cpus
+        if worker.following is not None or worker.depth < 2 or time.monotonic() - worker.since > self.brisk_seconds:
+            return False
+        return not seat.devices and seat.threads == job.resources.cpus
 
     def _report(self, worker: Worker, event: Event) -> None:
         """Pass on how a job ended, unless it was called off before."""

@@ -131,9 +131,10 @@ class Trial:
         return list(range(min(self.repeats(judged) * judged, at_most)))
 
     def mean(self, folds: list[int] | None = None) -> float:
-        """Plain mean of the fold scores, over all finished folds or some."""
-        chosen = [r.score for f, r in self.results.items() if folds is None or f in folds]
-        return float(np.nanmean(chosen)) if chosen and not np.isnan(chosen).all() else math.nan
+        """Plain mean of the fold scores that are numbers, over all finished folds or some; NaN where none is."""
+        found = [r.score for f, r in self.results.items() if folds is None or f in folds]
+        known = [score for score in found if not math.isnan(score)]
+        return sum(known) / len(known) if known else math.nan
 
     def spread(self) -> float:
         """Standard error of the mean fold score; NaN with fewer than two folds."""

@@ -283,6 +283,24 @@ def test_a_long_job_gets_no_follower_where_jobs_must_be_brisk() -> None:
         PaperWorker.depth = 1
 
 
+def test_a_worker_long_at_its_job_gets_no_follower_though_jobs_are_brisk_as_a_rule() -> None:
+    pool = PaperPool(machine(slots=1))
+    pool.brisk_seconds, pool._typical = 2.0, 0.1
+    PaperWorker.depth = 2
+    try:
+        pool.give(script(0))
+        (worker,) = pool._workers
+        worker.since -= 10.0
+        pool.give(script(1))
+        assert worker.following is None
+        pool.end(0)
+        pool.give(script(2))
+        assert pool.running() == [1]
+        assert [worker.following.id for worker in pool._workers if worker.following] == [2]
+    finally:
+        PaperWorker.depth = 1
+
+
 def test_each_machine_is_told_of_with_what_it_did() -> None:
     pool = PaperPool(machine("a", slots=1), machine("b", slots=1))
     pool.give(*jobs(0, 2))
