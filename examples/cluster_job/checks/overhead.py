@@ -35,6 +35,7 @@ from automl.testing.scripted import small_dataset as scripted_dataset
 KNOBS = ("a", "b", "c", "d")
 MOST_CPU_MS = 8.0
 SHARE_OF_TUNE = 0.1
+_SETTLE_SECONDS, _IDLE_SECONDS = 20.0, 0.03
 
 
 class Nothing(ModelPlugin):
@@ -89,6 +90,17 @@ class Meter(threading.Thread):
         self.join()
 
 
+def settle() -> None:
+    """Wait until what was started has come up: until all processes together take next to nothing."""
+    meter, until = Meter(), time.monotonic() + _SETTLE_SECONDS
+    used = meter.seconds()
+    while time.monotonic() < until:
+        time.sleep(0.5)
+        before, used = used, meter.seconds()
+        if used - before < _IDLE_SECONDS:
+            return
+
+
 @contextlib.contextmanager
 def measured(trials: int) -> Iterator[list[Cost]]:
     """What the block took, for each of so many trials."""
@@ -109,6 +121,7 @@ def cairn(trials: int, slots: int) -> Cost:
         executor.open(small_dataset())
         proposer = Proposer(Nothing.space or SearchSpace(), "regression", 0)
         drive(executor, proposer, range(20 * slots), slots)
+        settle()
         with measured(trials) as found:
             drive(executor, proposer, range(1000, 1000 + trials), slots)
     finally:
@@ -132,6 +145,7 @@ def dispatch(trials: int, slots: int) -> Cost:
     try:
         executor.open(scripted_dataset())
         pump(range(20 * slots))
+        settle()
         with measured(trials) as found:
             pump(range(1000, 1000 + trials))
     finally:
