@@ -24,7 +24,7 @@ class Slow(ModelPlugin):
 
     name = "slow"
     produces = "class_proba"
-    seconds = 2.0
+    seconds = 3.0
     means: Any
 
     def fit(self, train: Any, valid: Any, ctx: Any) -> None:
@@ -47,7 +47,7 @@ def slow(tmp_path_factory: pytest.TempPathFactory) -> tuple[AutoML, list[RunEven
     told: list[RunEvent] = []
     place = tmp_path_factory.mktemp("slow") / "run"
     model = AutoML(
-        time_limit=12,
+        time_limit=18,
         n_jobs=1,
         random_state=0,
         verbose=0,
