@@ -137,7 +137,7 @@ class Registry:
         rules = _rules(plugins)
         if isinstance(extra, type):
             raise PluginError(f"extra_plugins must be a list of classes: extra_plugins=[{extra.__name__}]")
-        groups = {group: Group(group, _listed(group, rules)) for group in BASES}
+        groups = {group: Group(group, listed) for group, listed in _listed(rules).items()}
         registry = cls(groups["automl.models"], groups["automl.tasks"], groups["automl.encoders"])
         for plugin in extra:
             registry.group_of(plugin).add(plugin)
@@ -192,14 +192,22 @@ def _allowed(listed: Listed, rules: Sequence[str]) -> bool:
     return not names & blocked and (not wanted or bool(names & wanted))
 
 
-def _listed(group: str, rules: Sequence[str]) -> dict[str, Listed]:
-    """Entry points of a group by name. Raises PluginError when two share one."""
-    found: dict[str, Listed] = {}
+def _listed(rules: Sequence[str]) -> dict[str, dict[str, Listed]]:
+    """Group -> name -> entry point. Raises PluginError when two of a group share a name."""
     importlib.invalidate_caches()
     from importlib.metadata import entry_points  # costs 20 ms, which `AutoML()` need not pay
 
-    for point in entry_points(group=group):
-        entry = _entry(point)
+    installed = entry_points()
+    known: dict[int, tuple[str, str]] = {}
+    return {group: _by_name(group, installed.select(group=group), rules, known) for group in BASES}
+
+
+def _by_name(
+    group: str, points: Iterable[EntryPoint], rules: Sequence[str], known: dict[int, tuple[str, str]]
+) -> dict[str, Listed]:
+    found: dict[str, Listed] = {}
+    for point in points:
+        entry = _entry(point, known)
         if not _allowed(entry, rules):
             continue
         rival = found.get(entry.name)
@@ -213,10 +221,15 @@ def _listed(group: str, rules: Sequence[str]) -> dict[str, Listed]:
     return found
 
 
-def _entry(point: EntryPoint) -> Listed:
+def _entry(point: EntryPoint, known: dict[int, tuple[str, str]]) -> Listed:
+    """What an entry point says; name and version of its distribution, which take long to read, are read once."""
     distribution = point.dist
-    name = distribution.name if distribution else "unknown"
-    return Listed(point.name, point.value, name, distribution.version if distribution else "")
+    if distribution is None:
+        return Listed(point.name, point.value, "unknown", "")
+    if id(distribution) not in known:
+        told = distribution.metadata
+        known[id(distribution)] = told["Name"], told["Version"]
+    return Listed(point.name, point.value, *known[id(distribution)])
 
 
 def _validate(plugin: type[Any], group: str, name: str) -> None:

@@ -264,10 +264,11 @@ def _conclude(trial: Trial, end: Record | None, n_folds: int, scorer: Scorer, re
     if end is None:
         return
     if end["state"] != "ok":
-        trial.state, trial.told = end["state"], True
-        trial.kind, trial.reason, trial.detail = end["kind"], end["reason"], end["detail"]
+        trial.told = True
+        trial.end(end["state"], end["kind"], end["reason"], end["detail"])
     elif repeats := trial.repeats(n_folds):
-        trial.state, trial.told = "ok", True
+        trial.told = True
+        trial.end("ok")
         known = end["score"] is not None and repeats == 1 and not rescored
         trial.score = end["score"] if known else scorer.score(trial.judged)
 

@@ -176,7 +176,7 @@ class Planner:
             if not reason and not trial.in_flight and not self._fits(trial):
                 reason = f"no time left for {self.board.n_folds - len(trial.results)} more folds"
             if reason:
-                trial.state, trial.reason = "pruned", reason
+                trial.end("pruned", reason=reason)
                 self.learn(trial)
 
     def _diverse(self, trial: Trial) -> bool:

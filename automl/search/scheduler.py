@@ -288,8 +288,7 @@ class Scheduler:
 
     def _scouted(self, trial: Trial) -> None:
         """A scout ends with its fold; its model is not kept."""
-        trial.state = "pruned"
-        trial.reason = f"tried on {trial.candidate.fidelity:.2g} of the rows"
+        trial.end("pruned", reason=f"tried on {trial.candidate.fidelity:.2g} of the rows")
         self._tell(trial)
 
     def _repeated(self, trial: Trial) -> None:
@@ -308,7 +307,7 @@ class Scheduler:
         if math.isnan(trial.score):
             self._fail(trial, Event(0, "invalid", message="the metric is undefined on every fold"))
             return
-        trial.state = "ok"
+        trial.end("ok")
         self.planner.learn(trial)
         self._tell(trial)
         self.finished(trial)
@@ -319,8 +318,7 @@ class Scheduler:
             trial.closed = True
             self.note({"type": "closed", "trial": trial.number, "reason": f"{event.kind}: {event.message}"})
             return
-        trial.state, trial.kind = "failed", event.kind
-        trial.reason, trial.detail = last_words(trial, event), event.detail
+        trial.end("failed", event.kind, last_words(trial, event), event.detail)
         for job, (other, _) in list(self._jobs.items()):
             if other is trial:
                 self.executor.kill(job)
@@ -342,8 +340,7 @@ class Scheduler:
             self.executor.kill(job)
         self._jobs.clear()
         for trial in self.board.running():
-            trial.state = "pruned"
-            trial.reason = f"the run ended with {len(trial.results)} of {self.board.n_folds} folds done"
+            trial.end("pruned", reason=f"the run ended with {len(trial.results)} of {self.board.n_folds} folds done")
             if self.stopped():
                 self.tell.ended(trial)
             else:

@@ -57,7 +57,7 @@ class Trial:
         detail: the traceback of a failure.
         added: what it adds to the best trial when mixed in.
         weighed: (folds, number of the best trial) that `added` is about.
-        watch: called with the trial when its state is set, so that a board need not look at all of its trials.
+        watch: called with the trial when it ends, so that a board need not look at all of its trials.
     """
 
     number: int
@@ -83,10 +83,11 @@ class Trial:
     watch: Callable[[Trial], None] | None = None
     _judged: list[Predictions] = field(default_factory=list)
 
-    def __setattr__(self, name: str, value: object) -> None:
-        super().__setattr__(name, value)
-        if name == "state" and (watch := self.__dict__.get("watch")) is not None:
-            watch(self)
+    def end(self, state: str, kind: str = "", reason: str = "", detail: str = "") -> None:
+        """It is done or given up: ok, pruned or failed, and why."""
+        self.state, self.kind, self.reason, self.detail = state, kind, reason, detail
+        if self.watch is not None:
+            self.watch(self)
 
     @property
     def judged(self) -> list[Predictions]:

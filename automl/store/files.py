@@ -89,13 +89,14 @@ def below(folder: Path) -> Iterator[Path]:
 
 def size_below(folder: str) -> int:
     """Bytes of all files in a folder and its folders; links are not followed."""
-    total = 0
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.is_dir(follow_symlinks=False):
-                total += size_below(entry.path)
-            else:
-                total += entry.stat(follow_symlinks=False).st_size
+    total, waiting = 0, [folder]
+    while waiting:
+        with os.scandir(waiting.pop()) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append(entry.path)
+                else:
+                    total += entry.stat(follow_symlinks=False).st_size
     return total
 
 

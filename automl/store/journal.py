@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from automl.contract import ArtifactError, OptionError
-from automl.store.values import dumps, loads
+from automl.store.values import dumps, loads, loads_all
 
 _HEAD = 18
 _SYNC_SECONDS = 1.0
@@ -107,27 +107,34 @@ def _framed(text: bytes) -> bytes:
 
 def _scan(data: bytes) -> tuple[list[dict[str, Any]], int]:
     """The whole records from the start, and where the last of them ends."""
+    texts: list[bytes] = []
+    start = 0
+    while (end := data.find(b"\n", start)) >= 0 and data[start : end + 1] == _framed(data[start + _HEAD : end]):
+        texts.append(data[start + _HEAD : end])
+        start = end + 1
+    try:
+        records = loads_all(texts)
+    except ValueError:
+        records = []
+    if len(records) == len(texts) and all(isinstance(record, dict) for record in records):
+        return records, start
+    return _scan_each(texts)
+
+
+def _scan_each(texts: list[bytes]) -> tuple[list[dict[str, Any]], int]:
+    """The same of frames that hold what is no record."""
     records: list[dict[str, Any]] = []
     start = 0
-    while True:
-        end = data.find(b"\n", start)
-        record = _record(data[start : end + 1]) if end >= 0 else None
-        if record is None:
-            return records, start
+    for text in texts:
+        try:
+            record = loads(text)
+        except ValueError:
+            break
+        if not isinstance(record, dict):
+            break
         records.append(record)
-        start = end + 1
-
-
-def _record(line: bytes) -> dict[str, Any] | None:
-    """The record in a line, or None when it is damaged."""
-    text = line[_HEAD:-1]
-    if line != _framed(text):
-        return None
-    try:
-        record = loads(text)
-    except ValueError:
-        return None
-    return record if isinstance(record, dict) else None
+        start += len(_framed(text))
+    return records, start
 
 
 def _lock(file: int, path: Path) -> None:

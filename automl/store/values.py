@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,17 @@ def loads(text: str | bytes) -> Any:
     """What `dumps` wrote; tuples and arrays come back as lists. Raises ValueError."""
     mark = _MARK.encode() if isinstance(text, bytes) else _MARK
     return json.loads(text, object_hook=_unmarked if mark in text else None)  # type: ignore[operator]
+
+
+def loads_all(texts: Sequence[bytes]) -> list[Any]:
+    """`loads` of each, faster together. Raises ValueError when one is damaged, which need not say which."""
+    mark = _MARK.encode()
+    marked = {place: loads(text) for place, text in enumerate(texts) if mark in text}
+    plain = [b"null" if place in marked else text for place, text in enumerate(texts)]
+    values: list[Any] = json.loads(b"[" + b",".join(plain) + b"]")
+    for place, value in marked.items():
+        values[place] = value
+    return values
 
 
 def _plain(value: Any) -> Any:

@@ -58,7 +58,7 @@ class Bench:
             nothing = ArrayPredictions("real", np.zeros((1, 1)))
             trial.results = {f: FoldResult(0.1, nothing, FitInfo(), 1, 1, 0, self.row_s) for f in range(KEPT)}
             trial.score = self.made / 100
-            trial.state = "ok"
+            trial.end("ok")
             self.made += 1
 
     def polled(self) -> Any:

@@ -43,7 +43,7 @@ class Book:
 
     def end(self, trial: Trial, state: str) -> None:
         trial.score = trial.mean() if state == "ok" else math.nan
-        trial.state = state
+        trial.end(state)
 
     def agrees(self) -> None:
         board, trials = self.board, self.board.trials
@@ -87,7 +87,7 @@ def test_what_was_given_up_is_named_once(bench: Any) -> None:
     book = Book(bench)
     trials = [book.begin(0) for _ in range(3)]
     for trial in trials[:2]:
-        trial.state = "pruned"
+        trial.end("pruned")
     assert book.board.just_pruned() == trials[:2]
     assert book.board.just_pruned() == []
 
