@@ -34,6 +34,7 @@ from automl.search.scorer import Scorer
 from automl.search.settings import DEFAULT_SECONDS, Preset, Settings
 from automl.search.trial import FoldResult, Trial
 from automl.store import RunFolder
+from automl.store.journal import uncollected
 from automl.store.values import dumps
 from automl.store.versions import versions
 
@@ -133,6 +134,7 @@ class History:
     narrowed: int = 0
 
     @classmethod
+    @uncollected()
     def of(cls, records: Sequence[Record], folder: RunFolder) -> History:
         """Read it. A fold whose predictions or model are not whole counts as not done."""
         self = cls()
@@ -213,6 +215,7 @@ class History:
                 kept[self.starts[number]["key"]] = found
         return kept
 
+    @uncollected()
     def restore(
         self, fields: Field, board: Board, scorer: Scorer, container: type[Predictions], folder: RunFolder
     ) -> tuple[list[Trial], list[Trial]]:

@@ -38,6 +38,12 @@ def test_numbers_that_json_cannot_say_come_back(tmp_path: Path) -> None:
     assert b"NaN" not in (tmp_path / "j").read_bytes()
 
 
+def test_a_text_that_looks_like_such_a_number_stays_a_text(tmp_path: Path) -> None:
+    records = [{"a": math.inf, "text": '{"__float__":"nan"}', "b": {"__float__": "none"}}]
+    write(tmp_path / "j", records)
+    assert Journal.read(tmp_path / "j") == records
+
+
 def test_a_cut_at_any_byte_loses_at_most_the_record_it_cuts_and_appending_goes_on(tmp_path: Path) -> None:
     data = write(tmp_path / "whole", RECORDS)
     ends = [0, *(i + 1 for i, byte in enumerate(data) if byte == 10)]
