@@ -20,6 +20,7 @@ from automl.execution.luggage import pack
 from automl.execution.ray import authentication
 
 _MARK = "AUTOML_RAY"
+_KEEP_ENVIRONMENT = "SPT_NOENV"  # else the titles that Ray's agents take often overwrite the mark in their environment
 _OBJECT_STORE = 1_000_000_000
 _REACH_SECONDS = 100.0
 _KNOCK_SECONDS = 5.0
@@ -115,7 +116,7 @@ class Cluster:
                 self._guard = Guard()
                 self._guard.mark(self._mark)
                 name, value = self._mark.split("=")
-                with authentication.variables({name: value}):
+                with authentication.variables({name: value, _KEEP_ENVIRONMENT: "1"}):
                     _start_patiently(self._slots or available_cpus())
                 self._own = True
             else:

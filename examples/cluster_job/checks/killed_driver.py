@@ -164,8 +164,9 @@ def one_round(number: int, executor: str, folder: Path) -> Found:
             found.failed = f"the driver ended by itself: {log.read_text(errors='replace')[-400:]}"
             return found
         time.sleep(rng.uniform(0.0, SECONDS[executor]))
-        found.orphans += kill(process, mark, GONE_SECONDS[executor])
         found.kills += 1
+        left = kill(process, mark, GONE_SECONDS[executor])
+        found.orphans += [f"{one} after kill {found.kills}" for one in left]
         found.again += handed(jobs, before)
         before = acknowledged(path)
         seconds = 100.0 if found.kills == 1 and number % 3 == 0 else LAST_SECONDS
@@ -177,7 +178,7 @@ def one_round(number: int, executor: str, folder: Path) -> Found:
     found.again += handed(jobs, before)
     found.lost = [one for one in before if one not in counts] + unreadable(path)
     found.twice = [one for one, times in counts.items() if times > 1]
-    found.orphans += left_after(mark, GONE_SECONDS[executor])
+    found.orphans += [f"{one} after its end" for one in left_after(mark, GONE_SECONDS[executor])]
     return check_model(path, found)
 
 
