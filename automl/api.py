@@ -50,9 +50,10 @@ class AutoML(Parameters, Portable):
         executor: ``"auto"``, ``"inline"``, ``"local"`` or ``"ray"``.
         ray_address: of a Ray cluster, as ``"head:6379"``, or ``"auto"`` for the one of this machine; None takes that of
             RAY_ADDRESS or the Ray that this program has initialised, else ``executor="ray"`` starts one for itself.
-        n_jobs: trials at once; None for one a core, negative counts back from all cores.
+        n_jobs: trials at once; None for one a core, negative counts back from all cores (of a cluster, its own).
         gpus: how many GPUs may be used; ``"auto"`` for all there are.
-        memory_limit: of one trial's process, in bytes or as ``"4GiB"``; None divides what is free, 0 sets no limit.
+        memory_limit: of one trial's process, in bytes or as ``"4GiB"``; None divides what is free (on a cluster, what
+            the smallest node has), 0 sets no limit.
         random_state: seed; the same seed, data and `n_trials` give the same models on one slot.
         path: folder to commit to while fitting; None keeps the model in a private temporary folder.
         overwrite: replace a run that is at `path`.

@@ -34,6 +34,7 @@ class Session:
         emit: tells progress and the user's callbacks what happens.
         stopped: did a signal ask for an early end?
         gpus: how many the user allows, or ``"auto"``.
+        capped: has the user said how much memory a trial may take?
         folder: of the run, once `make_folder` has been called.
     """
 
@@ -43,16 +44,20 @@ class Session:
     emit: Callable[[RunEvent], None]
     stopped: Interrupted
     gpus: str | float = "auto"
+    capped: bool = False
     folder: RunFolder | None = None
 
     def settled(self) -> Settings:
-        """The settings, with the slots and GPUs that the executor really has: a cluster has others than this machine.
+        """The settings, with the slots, GPUs and memory that the executor really has: a cluster has others than this
+        machine.
 
         Waits for a cluster to be there. Raises ExecutionError.
         """
         there = self.executor.capacity()
         gpus = there.gpus if self.gpus == "auto" else min(float(self.gpus), there.gpus)
-        return replace(self.settings, slots=max(1, there.slots // self.settings.preset.threads), gpus=gpus)
+        threads = self.settings.preset.threads
+        memory = self.settings.memory if self.capped or not there.memory else there.memory * threads
+        return replace(self.settings, slots=max(1, there.slots // threads), gpus=gpus, memory=memory)
 
     def make_folder(self, path: str | Path | None, overwrite: bool) -> RunFolder:
         """The run's folder; it is closed again if the run fails. Raises OptionError."""
@@ -75,7 +80,8 @@ def session(params: Mapping[str, Any], spent: float = 0.0) -> Iterator[Session]:
         with interruptible() as stopped, Progress(params["verbose"]) as progress:
             executor.start()
             emit = _fan_out([progress, *params["callbacks"]])
-            running = Session(registry, settings, executor, emit, stopped, params["gpus"])
+            capped = params["memory_limit"] is not None
+            running = Session(registry, settings, executor, emit, stopped, params["gpus"], capped)
             try:
                 yield running
             except BaseException:

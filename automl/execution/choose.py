@@ -52,7 +52,8 @@ def make_executor(
         return LocalExecutor(slots_for(slots), memory, preload=preload)
     from automl.execution.ray import RayExecutor
 
-    return RayExecutor(None if slots is None else slots_for(slots), address, preload=preload, plugins=plugins)
+    slots_for(slots)  # raises for what is no number of jobs
+    return RayExecutor(slots, address, preload=preload, plugins=plugins)
 
 
 def _ray_runs_here() -> bool:

@@ -5,27 +5,22 @@ from __future__ import annotations
 import math
 import os
 import time
+import warnings
 import weakref
 from abc import ABC, abstractmethod
 from collections import deque
-from typing import Any, Literal, Protocol
+from typing import Literal
 
 from automl.contract import ExecutionError
 from automl.execution.job import Dataset, Event, Job
+from automl.execution.machines import Machines
 from automl.execution.protocol import Capacity, NodeUse
 from automl.execution.seats import Offer, Seat, Seating
 from automl.execution.tally import Tally
-from automl.execution.workers import Ended, Ready, Worker
+from automl.execution.workers import Closable, Ended, Ready, Worker, end_all
 
-_START_ATTEMPTS = 3
 _DEVICE_SECONDS = 10.0
 _LATEST = 0.1
-
-
-class Closable(Protocol):
-    """What the pool gives back at the end, after its workers: shared data, a cluster."""
-
-    def close(self) -> None: ...
 
 
 class PoolExecutor(ABC):
@@ -42,31 +37,32 @@ class PoolExecutor(ABC):
     start_seconds = 300.0
     """A worker that is not ready by then counts as lost."""
     start_failure: Literal["crashed", "node_lost"] = "crashed"
-    """What it then counts as; workers that crash at their start three times in a row are tried no more."""
+    """What it then counts as. A machine whose workers crash at their start three times in a row is left alone for a
+    minute; where that goes for all machines, the jobs that wait fail."""
     brisk_seconds = math.inf
     """Where jobs take less, a busy worker may be given its next job ahead; else that job could wait long for it."""
+    expects = False
+    """May machines still come when none has been seen? Jobs wait for them."""
     idle_seconds = math.inf
     """A worker that has had no job for so long is let go."""
     homeless_seconds = 60.0
-    """A job that no machine can run any more, since some have left, is given up after so long."""
+    """A job that none of the machines that are there can run, though one could that has left, is given up after so
+    long. While there is no machine at all it waits."""
 
     def __init__(self, seating: Seating, memory: int = 0) -> None:
-        self._seating = seating
+        self._machines = Machines(self.expects)
         self._memory = memory
         self._queue: deque[Job] = deque()
         self._workers: list[Worker] = []
         self._events: list[Event] = []
         self._held: list[Closable] = []
         self._tally = Tally()
-        self._names: dict[str, str] = {}
         self._mishaps: dict[tuple[str, int], set[str]] = {}
         self._shunned: dict[int, set[str]] = {}
         self._alone: set[int] = set()
-        self._homeless: dict[int, float] = {}
         self._free, self._free_devices = seating.slots, seating.gpus
         self._gone = ""
-        self._typical, self._shrunk = math.inf, False
-        self._failed_starts = 0
+        self._typical = math.inf
         self._closed = False
         self._seat(seating)
         self._finalizer = weakref.finalize(self, end_all, self._workers, self._held, os.getpid())
@@ -90,7 +86,7 @@ class PoolExecutor(ABC):
     def start(self) -> None:
         """Begin to warm up one worker per slot."""
         self._check_open()
-        while (seat := self._seating.home(self._workers, Seat())) is not None:
+        while (seat := self._machines.usable().home(self._workers, Seat())) is not None:
             self._workers.append(self._hire(seat))
 
     def open(self, dataset: Dataset) -> None:
@@ -101,15 +97,19 @@ class PoolExecutor(ABC):
             worker.share()
 
     def submit(self, job: Job) -> None:
-        """Queue a job, and hand it out when a worker is ready."""
+        """Queue a job; the next `wait` hands it out: a plan looks at all workers, so one is made for all new jobs."""
         self._check_open()
         if self._gone:
             raise ExecutionError(self._gone)
-        self._seating.check(job)
+        self._machines.check(job)
+        self._machines.try_again()
         if self._mishaps:
             self._shunned[job.id] = self._mishaps.get((job.candidate.key, job.fold), set())
         self._queue.append(job)
-        self._dispatch()
+        if job.resources.gpus:
+            self._free_devices = max(0.0, self._free_devices - job.resources.gpus)
+        else:
+            self._free = max(0, self._free - job.resources.cpus)
 
     def wait(self, timeout: float) -> list[Event]:
         """What happened, after at most `timeout` seconds. Nothing, once closed."""
@@ -166,19 +166,22 @@ class PoolExecutor(ABC):
 
     # -- machines come and go ----------------------------------------------------------------------------------------
 
+    @property
+    def _seating(self) -> Seating:
+        """Those that are there."""
+        return self._machines.there
+
     def _look_around(self) -> None:  # noqa: B027 - most pools have one machine, which stays
         """Take note of machines that have come or left, where that happens."""
 
     def _seat(self, seating: Seating) -> None:
         """From now on these machines are there; workers on others are lost."""
-        there = {place.key for place in seating.places}
-        self._shrunk = self._shrunk or any(place.key not in there for place in self._seating.places)
-        self._seating = seating
-        self._names |= {place.key: place.name for place in seating.places}
+        self._machines.move(seating)
         for place in seating.places:
             self._tally.seen(place.name, place.slots)
+        there = {place.key for place in seating.places}
         for worker in [worker for worker in self._workers if worker.seat.place not in there]:
-            self._lost(worker, Ended("node_lost", f"node {self._names.get(worker.seat.place, '')} was lost"))
+            self._lost(worker, Ended("node_lost", f"node {self._machines.name(worker.seat.place)} was lost"))
 
     def _bereave(self, reason: str) -> None:
         """All machines are gone for good: every job ends now, and no other is taken."""
@@ -190,7 +193,7 @@ class PoolExecutor(ABC):
         ]
         self._workers.clear()
         self._queue.clear()
-        self._seating = Seating(())
+        self._machines.move(Seating(()))
         self._free, self._free_devices = 0, 0.0
 
     # -- one round ---------------------------------------------------------------------------------------------------
@@ -201,7 +204,7 @@ class PoolExecutor(ABC):
             for message in worker.collect():
                 if isinstance(message, Ready):
                     worker.ready = True
-                    self._failed_starts = 0
+                    self._machines.came_up(worker.seat.place)
                 elif isinstance(message, Ended):
                     self._lost(worker, message)
                     break
@@ -211,6 +214,10 @@ class PoolExecutor(ABC):
                     self._finished(worker, message)
 
     def _finished(self, worker: Worker, event: Event) -> None:
+        if worker.following is not None and event.job == worker.following.id:  # out of turn: the first still runs
+            self._report(worker, event)
+            worker.following = None
+            return
         seconds = time.monotonic() - worker.since
         self._typical = seconds if math.isinf(self._typical) else self._typical + _LATEST * (seconds - self._typical)
         self._report(worker, event)
@@ -230,14 +237,21 @@ class PoolExecutor(ABC):
             self._mishaps.setdefault((job.candidate.key, job.fold), set()).add(worker.seat.place)
             self._report(worker, Event(job.id, end.kind, message=end.message, detail=end.detail, own=end.own))
         elif not worker.ready and end.kind != "node_lost":
-            self._failed_starts += 1
-            if self._failed_starts >= _START_ATTEMPTS:
-                self._give_up(end)
+            self._not_started(worker.seat.place, end)
         self._replace(worker.seat)
+
+    def _not_started(self, place: str, end: Ended) -> None:
+        """Leave a machine alone whose workers do not start; where that goes for all, fail what waits."""
+        if not self._machines.did_not_come_up(place):
+            return
+        if self._machines.usable().places:
+            name = self._machines.name(place)
+            warnings.warn(f"workers do not start on {name}, which gets no jobs for now: {end.message}", stacklevel=2)
+        else:
+            self._give_up(end)
 
     def _give_up(self, end: Ended) -> None:
         """Workers do not even start: fail what waits, so that the caller hears of it."""
-        self._failed_starts = 0 if self._queue else self._failed_starts
         for job in self._queue:
             message = f"workers do not start: {end.message}"
             self._events.append(Event(job.id, "crashed", message=message, detail=end.detail))
@@ -278,17 +292,11 @@ class PoolExecutor(ABC):
         return [other for other in beside if other.seat.place == worker.seat.place]
 
     def _police_queue(self, now: float) -> None:
-        """Give up jobs that fit on no machine since some have left, unless such a one comes back soon."""
-        if not self._shrunk:
-            return
-        for job in tuple(self._queue):
-            if self._seating.holds(job.resources):
-                self._homeless.pop(job.id, None)
-            elif now - self._homeless.setdefault(job.id, now) > self.homeless_seconds:
-                self._queue.remove(job)
-                self._homeless.pop(job.id)
-                message = f"for {self.homeless_seconds:.0f} s there has been no machine that could run it"
-                self._events.append(Event(job.id, "node_lost", message=message))
+        """Give up jobs that fit on no machine that is there, unless such a one comes soon."""
+        for job in self._machines.homeless(tuple(self._queue), now, self.homeless_seconds):
+            self._queue.remove(job)
+            message = f"for {self.homeless_seconds:.0f} s there has been no machine that could run it"
+            self._events.append(Event(job.id, "node_lost", message=message))
 
     def _police_total(self) -> None:
         held = {worker: worker.memory() for worker in self._workers}
@@ -303,7 +311,7 @@ class PoolExecutor(ABC):
 
     def _dispatch(self) -> None:
         """Give the queue to workers in the order of the plan."""
-        plan, ahead = self._seating.plan(self._workers), True
+        plan, ahead = self._machines.usable().plan(self._workers), True
         full = {True: False, False: False}
         for job in tuple(self._queue):
             kind = plan.kind(job)
@@ -348,7 +356,7 @@ class PoolExecutor(ABC):
     def _report(self, worker: Worker, event: Event) -> None:
         """Pass on how a job ended, unless it was called off before."""
         if worker.job is not None and event.job == worker.job.id:
-            name = self._names.get(worker.seat.place, worker.seat.place)
+            name = self._machines.name(worker.seat.place)
             self._tally.ended(name, event, time.monotonic() - worker.since, worker.seat.threads)
         if event.job not in worker.void:
             self._events.append(event)
@@ -372,7 +380,7 @@ class PoolExecutor(ABC):
 
     def _replace(self, seat: Seat) -> None:
         """Have a fresh worker warm before the next job needs it."""
-        if self._failed_starts < _START_ATTEMPTS and not seat.devices and self._seating.room(self._workers, seat):
+        if not seat.devices and self._machines.usable().room(self._workers, seat):
             self._workers.append(self._hire(seat))
 
     def _next_look(self) -> float:
@@ -383,17 +391,3 @@ class PoolExecutor(ABC):
     def _check_open(self) -> None:
         if self._closed:
             raise ExecutionError("this executor has been closed; make a new one")
-
-
-def end_all(workers: list[Worker], held: list[Any], owner: int) -> None:
-    """End the workers, then what they shared, latest first. A forked child of the driver must not do that."""
-    if os.getpid() != owner:
-        return
-    for worker in workers:
-        worker.kill()
-    for worker in workers:
-        worker.reap()
-    workers.clear()
-    for thing in reversed(held):
-        thing.close()
-    held.clear()

@@ -18,6 +18,7 @@ class Capacity:
         gpus: devices in all.
         free, free_gpus: slots and devices that no submitted job has, nor waits for.
         lost: why nothing will ever run here again, or "": the cluster is gone.
+        memory: bytes for one slot on the machine of a cluster that has least; 0 where that is not known.
     """
 
     slots: int
@@ -26,6 +27,7 @@ class Capacity:
     free: int = 0
     free_gpus: float = 0.0
     lost: str = ""
+    memory: int = 0
 
 
 @dataclass(frozen=True)

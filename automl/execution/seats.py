@@ -67,6 +67,12 @@ class Seating:
     places: tuple[Place, ...]
     most: int | None = None
 
+    def without(self, keys: Collection[str]) -> Seating:
+        """The same without these machines."""
+        if not keys:
+            return self
+        return Seating(tuple(place for place in self.places if place.key not in keys), self.most)
+
     @property
     def slots(self) -> int:
         """Jobs of one thread at once."""
@@ -81,11 +87,7 @@ class Seating:
     def check(self, job: Job) -> None:
         """Raises ExecutionError when the job could never run here, with what the largest machine has."""
         need = job.resources
-        if (need.gpus > 1 and need.gpus != int(need.gpus)) or need.gpus < 0 or need.cpus < 1 or need.memory < 0:
-            raise ExecutionError(
-                f"job {job.id} ({job.model.name}) asks for {need.cpus} cpus, {need.gpus:g} GPUs and {need.memory} "
-                "bytes; cpus start at 1, GPUs are a fraction up to 1 or a whole number, and memory is not negative"
-            )
+        check_sound(job)
         if not self.holds(need):
             raise ExecutionError(
                 f"job {job.id} ({job.model.name}) needs {_amounts(need.cpus, need.gpus, need.memory)} on one machine; "
@@ -128,6 +130,16 @@ class Seating:
         memory = max(place.memory for place in self.places)
         whose = "this one has" if len(self.places) == 1 else f"the largest of {len(self.places)} have"
         return f"{whose} {_amounts(cpus, gpus, memory)}"
+
+
+def check_sound(job: Job) -> None:
+    """Raises ExecutionError when no machine whatever could run the job."""
+    need = job.resources
+    if (need.gpus > 1 and need.gpus != int(need.gpus)) or need.gpus < 0 or need.cpus < 1 or need.memory < 0:
+        raise ExecutionError(
+            f"job {job.id} ({job.model.name}) asks for {need.cpus} cpus, {need.gpus:g} GPUs and {need.memory} "
+            "bytes; cpus start at 1, GPUs are a fraction up to 1 or a whole number, and memory is not negative"
+        )
 
 
 @dataclass(frozen=True)
@@ -259,13 +271,15 @@ class _Room:
         count = int(need.gpus)
         return free[:count] if len(free) >= count else None
 
-    def distance(self, job: Job, shunned: Collection[str]) -> tuple[bool, bool, bool, float, int]:
-        """Order of preference: not shunned, a worker that knows the model, any worker, fullest device, most room."""
+    def distance(self, job: Job, shunned: Collection[str]) -> tuple[bool, bool, bool, bool, float, int]:
+        """Order of preference: not shunned, a worker that knows the model, one that is ready, any, fullest device, most
+        room."""
         need, chosen = job.resources, self.choose(job.resources)
         alike = [w for w in self.idle if w.seat.threads == need.cpus and bool(w.seat.devices) == bool(need.gpus)]
         knows = any(w.ready and job.model.name in w.models for w in alike)
         left = self.devices[chosen[0]] - need.gpus if chosen and need.gpus < 1 else 0.0
-        return self.place.key in shunned, not knows, not alike, left, -self.free
+        ready = any(w.ready for w in alike)
+        return self.place.key in shunned, not knows, not ready, not alike, left, -self.free
 
     def seated(self, seat: Seat, model: str) -> Worker | None:
         """An idle worker with that seat: ready before starting, and one that ran this model before others."""

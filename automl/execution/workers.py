@@ -1,12 +1,13 @@
-"""What the pool knows of one worker, local or remote, and what a worker can say."""
+"""What the pool knows of one worker, local or remote, what a worker can say, and how all are ended."""
 
 from __future__ import annotations
 
+import os
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Protocol
 
 from automl.execution.job import Event, Job
 from automl.execution.seats import Seat
@@ -103,3 +104,23 @@ class Worker(ABC):
     def swollen(self) -> bool:
         """Has it kept so much memory that a fresh one is better?"""
         return False
+
+
+class Closable(Protocol):
+    """What the pool gives back at the end, after its workers: shared data, a cluster."""
+
+    def close(self) -> None: ...
+
+
+def end_all(workers: list[Worker], held: list[Closable], owner: int) -> None:
+    """End the workers, then what they shared, latest first. A forked child of the driver must not do that."""
+    if os.getpid() != owner:
+        return
+    for worker in workers:
+        worker.kill()
+    for worker in workers:
+        worker.reap()
+    workers.clear()
+    for thing in reversed(held):
+        thing.close()
+    held.clear()

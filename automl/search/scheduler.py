@@ -92,7 +92,7 @@ class Scheduler:
             self.tick()
         if not self.board.n_ok() and self.here is not None and not self.stopped():
             self._last_resort(self.here())
-        if not self.stopped():
+        if not self.stopped() and not (self.lost and self.board.n_ok()):
             self._narrow(self.planner.folds_done())
         self._abandon()
 
@@ -334,14 +334,15 @@ class Scheduler:
                 self.drop(trial)
 
     def _abandon(self) -> None:
-        """Time is up: what has not finished counts as pruned; a run that was stopped can be resumed with it."""
+        """Time is up: what has not finished counts as pruned; a run that was stopped, or that lost its cluster, can be
+        resumed with it."""
         self._close_pruned()
         for job in list(self._jobs):
             self.executor.kill(job)
         self._jobs.clear()
         for trial in self.board.running():
             trial.end("pruned", reason=f"the run ended with {len(trial.results)} of {self.board.n_folds} folds done")
-            if self.stopped():
+            if self.stopped() or self.lost:
                 self.tell.ended(trial)
             else:
                 self._tell(trial)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -38,6 +38,10 @@ class FoldResult:
     def predictions(self) -> Predictions:
         """For the fold's validation units."""
         return self.source if isinstance(self.source, Predictions) else self.source()
+
+
+def _let_go() -> Predictions:
+    raise LookupError("the predictions of a trial that was given up are not kept")
 
 
 @dataclass
@@ -86,6 +90,8 @@ class Trial:
     def end(self, state: str, kind: str = "", reason: str = "", detail: str = "") -> None:
         """It is done or given up: ok, pruned or failed, and why."""
         self.state, self.kind, self.reason, self.detail = state, kind, reason, detail
+        if state != "ok":  # of thousands of trials, most are given up, and nobody asks for their predictions again
+            self.results = {fold: replace(result, source=_let_go) for fold, result in self.results.items()}
         if self.watch is not None:
             self.watch(self)
 

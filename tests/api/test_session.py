@@ -20,7 +20,7 @@ class Cluster:
         """Nothing."""
 
     def capacity(self) -> Capacity:
-        return Capacity(64, 0, 8.0)
+        return Capacity(64, 0, 8.0, memory=3 * 2**30)
 
 
 @pytest.mark.parametrize(("gpus", "expected"), [("auto", 8.0), (2, 2.0), (99, 8.0), (0, 0.0)])
@@ -37,7 +37,13 @@ def test_a_cluster_larger_than_this_machine_is_used(
     with session.session(AutoML(executor="auto", gpus=gpus, verbose=0).get_params()) as running:
         settings = running.settled()
     assert asked["slots"] is None
-    assert (settings.slots, settings.gpus) == (64, expected)
+    assert (settings.slots, settings.gpus, settings.memory) == (64, expected, 3 * 2**30)
+
+
+def test_the_memory_that_the_user_allows_is_the_cap_on_a_cluster_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "make_executor", lambda name, **options: Cluster())
+    with session.session(AutoML(memory_limit="1GiB", verbose=0).get_params()) as running:
+        assert running.settled().memory == 2**30
 
 
 def test_the_jobs_asked_for_are_the_slots() -> None:

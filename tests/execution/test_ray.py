@@ -1,6 +1,7 @@
 """The Ray executor keeps what it owes, on one Ray that all checks share."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +19,15 @@ def one_ray() -> Iterator[None]:
     first.capacity()
     yield
     first.close()
+
+
+def test_all_processes_of_an_own_ray_can_be_found_when_the_driver_is_killed() -> None:
+    import psutil
+
+    started = [one for one in psutil.Process().children(recursive=True) if "guard.py" not in " ".join(one.cmdline())]
+    seen = {one.name(): b"AUTOML_RAY=" in Path(f"/proc/{one.pid}/environ").read_bytes() for one in started}
+    assert {"raylet", "gcs_server"} <= seen.keys()
+    assert all(seen.values()), seen
 
 
 def test_what_ray_raises_becomes_the_kind_of_event_that_fits() -> None:

@@ -275,6 +275,9 @@ def test_a_lost_cluster_ends_the_search_with_what_there_is(bench: Any) -> None:
     assert len(found.order) == 4
     assert found.trial("base").state == "ok"
     assert found.trial("a").reason == "the run ended with 1 of 3 folds done"
+    ended = [note["trial"] for note in found.notes if note["type"] == "trial"]
+    assert ended == [found.trial("base").number]  # a resumed run goes on with the other, whose fold is kept
+    assert found.dropped == []
 
 
 def test_the_search_follows_a_cluster_that_grows_and_shrinks(bench: Any) -> None:

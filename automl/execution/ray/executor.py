@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from automl.execution.environment import by_value
 from automl.execution.job import Dataset, Event, Job
+from automl.execution.limits import slots_for
 from automl.execution.pool import PoolExecutor
 from automl.execution.protocol import Capacity
 from automl.execution.ray.cluster import Cluster
@@ -34,6 +36,7 @@ class RayExecutor(PoolExecutor):
     holds for its life. A cluster whose head is lost is left after `silence_seconds`; Ray would end the program.
     """
 
+    expects = True
     tick = 0.5
     start_seconds = 120.0
     start_failure = "node_lost"
@@ -56,15 +59,16 @@ class RayExecutor(PoolExecutor):
         """Nothing is started yet.
 
         Args:
-            slots: jobs at once; None takes all cores of the cluster.
+            slots: jobs at once; None takes all cores of the cluster, of nodes that come later too; negative counts back
+                from all that it has when it is joined (-1 is None).
             address: of a cluster, as in ``ray.init``; ``"local"`` always starts a Ray of its own.
             preload: modules that workers import while they wait for the first job.
             runner: import path of the function that does a job, or the function.
             plugins: distributions that bring plugins -> their top-level modules; sent to nodes that lack them.
         """
-        super().__init__(Seating((), slots))
-        self._most = slots
-        self._cluster = Cluster(slots, address, plugins)
+        self._most = None if slots == -1 else slots
+        super().__init__(Seating((), self._most))
+        self._cluster = Cluster(None if slots is None else slots_for(slots), address, plugins)
         self._hello = (by_value(runner), tuple(preload))
         self._share_point: SharePoint | None = None
         self._watch: Watch | None = None
@@ -92,7 +96,8 @@ class RayExecutor(PoolExecutor):
     def capacity(self) -> Capacity:
         """Slots, busy jobs and GPUs of the cluster; waits for Ray to be there."""
         self._join()
-        return super().capacity()
+        shares = [place.memory // place.slots for place in self._seating.places]
+        return replace(super().capacity(), memory=min(shares, default=0))
 
     def _join(self) -> SharePoint:
         self._check_open()
@@ -100,6 +105,9 @@ class RayExecutor(PoolExecutor):
             self._cluster.join()
             self._watch = Watch()
             self._held.append(self._watch)
+            if self._most is not None and self._most < 0:
+                there = self._watch.seating(None).slots
+                self._most = None if self._cluster.own else max(1, there + 1 + self._most)
             self._seat(self._watch.seating(self._most))
             self._peopled = time.monotonic()
             self._share_point = SharePoint()
@@ -142,13 +150,13 @@ class RayExecutor(PoolExecutor):
         if self._gone:
             return
         with self._bearing():
-            awaited = {ref: worker for worker in self._actors() for ref in worker.awaited}
+            awaited = {ref: worker for worker in self._actors() for ref in worker.pending()}
             if awaited:
                 import ray
 
                 arrived, _ = ray.wait(list(awaited), num_returns=len(awaited), timeout=0)
                 for ref in arrived:
-                    awaited[ref].arrived.append(ref)
+                    awaited[ref].arrived.add(ref)
             self._read_board()
             super()._collect()
 
@@ -160,7 +168,7 @@ class RayExecutor(PoolExecutor):
         import ray
 
         with self._bearing():
-            awaited = [ref for worker in self._actors() for ref in worker.awaited]
+            awaited = [ref for worker in self._actors() for ref in worker.pending()]
             if awaited:
                 ray.wait(awaited, num_returns=1, timeout=seconds)
             else:

@@ -14,6 +14,7 @@ from automl.execution.seats import Place, Seating
 
 _PERIOD_SECONDS = 1.0
 _COST_SHARE = 0.02
+_LONGEST_SECONDS = 5.0
 _FIRST_SECONDS = 60.0
 
 
@@ -28,7 +29,7 @@ class Watch:
         self._ask = ask or _nodes
         self._names: dict[str, str] = {}
         self._places: tuple[Place, ...] = ()
-        self._heard = time.monotonic()
+        self._asked: float | None = None
         self._answered, self._over = threading.Event(), threading.Event()
         threading.Thread(target=self._keep, name="automl-ray-nodes", daemon=True).start()
 
@@ -39,8 +40,9 @@ class Watch:
         return Seating(self._places, most)
 
     def silence(self) -> float:
-        """Seconds since the cluster last answered."""
-        return time.monotonic() - self._heard
+        """Seconds since the cluster was asked something that it has not answered; 0 when it has."""
+        asked = self._asked
+        return 0.0 if asked is None else time.monotonic() - asked
 
     def close(self) -> None:
         """Ask no more."""
@@ -50,11 +52,12 @@ class Watch:
         pause = 0.0
         while not self._over.wait(pause):
             began = time.monotonic()
+            self._asked = began if self._asked is None else self._asked
             with contextlib.suppress(Exception):
                 self._places = self._told(self._ask())
-                self._heard = time.monotonic()
+                self._asked = None
                 self._answered.set()
-            pause = max(_PERIOD_SECONDS, (time.monotonic() - began) / _COST_SHARE)
+            pause = min(_LONGEST_SECONDS, max(_PERIOD_SECONDS, (time.monotonic() - began) / _COST_SHARE))
 
     def _told(self, nodes: Sequence[Mapping[str, Any]]) -> tuple[Place, ...]:
         alive = [node for node in nodes if node["Alive"] and node["Resources"].get("CPU", 0) >= 1]
@@ -84,7 +87,7 @@ class Growth:
 
     def __init__(self, request: Callable[[int], None] | None = None) -> None:
         self._request = request or _request
-        self._asked, self._since = 0, math.inf
+        self._asked, self._since = -1, math.inf  # a driver that was killed may have left a request
 
     def want(self, slots: int, queued: int, now: float) -> None:
         """There are so many slots, and so many jobs wait beyond them."""
@@ -95,6 +98,8 @@ class Growth:
         self._since = min(self._since, now)
         if now - self._since >= self.wait_seconds:
             self._ask(max(self._asked, slots + min(queued, (self.factor - 1) * max(1, slots))))
+        elif self._asked < 0:
+            self._ask(0)
 
     def close(self) -> None:
         """Take back what was asked for."""

@@ -25,13 +25,13 @@ _FETCH_SECONDS = 10.0
 
 
 class SharePoint:
-    """What all actors of an executor share: the data in the object store, and the board."""
+    """What all actors of an executor share: the data in the object store, and the board. `here`: the driver's node."""
 
     def __init__(self) -> None:
         import ray
 
-        here = ray.get_runtime_context().get_node_id()
-        self.board: Any = ray.remote(Board).options(num_cpus=0, scheduling_strategy=_at(here, soft=True)).remote()
+        self.here = str(ray.get_runtime_context().get_node_id())
+        self.board: Any = ray.remote(Board).options(num_cpus=0, scheduling_strategy=_at(self.here, soft=True)).remote()
         self.block: Any = None
         self.generation = 0
         self._dataset: Dataset | None = None
@@ -75,7 +75,8 @@ class SharePoint:
 class RayWorker(Worker):
     """An actor on the node of its seat. `awaited`: its calls under way, each with its job or the block it opens.
 
-    The executor puts the calls that have ended into `arrived`.
+    The executor puts the calls that have ended into `arrived`. Ray may say so of a later one first, whose answer is
+    smaller; it is heard in its turn.
     """
 
     depth = 2
@@ -88,7 +89,7 @@ class RayWorker(Worker):
         self._share_point = share_point
         self._pid = 0
         self.awaited: dict[Any, Any] = {}
-        self.arrived: list[Any] = []
+        self.arrived: set[Any] = set()
         variables = thread_variables(seat.threads)
         if not seat.devices:
             variables["CUDA_VISIBLE_DEVICES"] = ""
@@ -122,9 +123,11 @@ class RayWorker(Worker):
         import ray
 
         said: list[Ready | Ended | Event] = []
-        arrived, self.arrived = self.arrived, []
-        for ref in arrived:
-            call = self.awaited.pop(ref)
+        for ref, call in list(self.awaited.items()):
+            if ref not in self.arrived:
+                break
+            del self.awaited[ref]
+            self.arrived.discard(ref)
             try:
                 answer = ray.get(ref, timeout=_FETCH_SECONDS)
             except Exception as error:
@@ -140,6 +143,10 @@ class RayWorker(Worker):
             if answer[0] == self._share_point.generation and answer[0]:
                 said.append(Ready())
         return said
+
+    def pending(self) -> list[Any]:
+        """Calls of which it is not known that they have ended."""
+        return [ref for ref in self.awaited if ref not in self.arrived]
 
     def recall(self) -> bool:
         """Cancel the call that waits in the actor, unless it has begun."""
@@ -168,6 +175,7 @@ class RayWorker(Worker):
     def reap(self) -> None:
         """Ray buries its own."""
         self.awaited.clear()
+        self.arrived.clear()
 
     def _obituary(self, error: Exception) -> Ended:
         if self.job is not None and self.job.memory and (word := self._share_point.last_word(self.job.id)):
@@ -178,6 +186,8 @@ class RayWorker(Worker):
 
     def _children(self) -> list[int]:
         """Descendants, if the actor lives on this machine; it is asked for by process id and program name."""
+        if self.seat.place != self._share_point.here:  # the number means another process here
+            return []
         with contextlib.suppress(OSError), open(f"/proc/{self._pid}/cmdline", "rb") as file:
             if file.read().startswith(b"ray::"):
                 return tree(self._pid)[1:]
