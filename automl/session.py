@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from automl.contract import Finding
 from automl.discovery import Registry
 from automl.execution.choose import make_executor
 from automl.execution.limits import available_memory, gpu_devices, parse_memory, slots_for
@@ -18,11 +19,12 @@ from automl.execution.protocol import Executor
 from automl.interrupts import Interrupted, interruptible
 from automl.options import resolve
 from automl.report import Progress
-from automl.search.events import RunEvent
+from automl.search.events import Noticed, RunEvent
 from automl.search.settings import Settings
 from automl.store import RunFolder
 
 _FREE_SHARE = 0.8
+_LATE_SHARE = 0.25
 _LOG = logging.getLogger("automl")
 
 
@@ -53,11 +55,22 @@ class Session:
 
         Waits for a cluster to be there. Raises ExecutionError.
         """
+        began = time.monotonic()
         there = self.executor.capacity()
+        self._notice_late_start(time.monotonic() - began)
         gpus = there.gpus if self.gpus == "auto" else min(float(self.gpus), there.gpus)
         threads = self.settings.preset.threads
         memory = self.settings.memory if self.capped or not there.memory else there.memory * threads
         return replace(self.settings, slots=max(1, there.slots // threads), gpus=gpus, memory=memory)
+
+    def _notice_late_start(self, seconds: float) -> None:
+        """A Ray that took much of the limit to come up is why a model is poor; it is said."""
+        limit = self.settings.seconds
+        if self.settings.clocked and seconds > _LATE_SHARE * limit:
+            left = max(0.0, self.settings.deadline - time.monotonic())
+            what = f"workers could be reached only after {seconds:.0f} s"
+            done = f'{left:.0f} of {limit:.0f} s are left; allow more time, or use executor="local" on one machine'
+            self.emit(Noticed(Finding("late-start", what, done=done)))
 
     def make_folder(self, path: str | Path | None, overwrite: bool) -> RunFolder:
         """The run's folder; it is closed again if the run fails. Raises OptionError."""

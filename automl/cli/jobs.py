@@ -6,6 +6,7 @@ import shlex
 import shutil
 import sys
 import tempfile
+import uuid
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 MOST_UPLOADED = 100_000_000
 FILE = "job.json"
+_STAMP = "submitted"
 NO_COMMAND = 127
 File = Annotated[
     Path, typer.Argument(help="Job file, see examples/cluster_job.", exists=True, dir_okay=False, show_default=False)
@@ -93,16 +95,18 @@ def submit(
     from automl.execution.ray.jobs import Jobs
 
     job = JobFile.read(file)
-    if not is_url(job.output):
+    if not is_url(job.output) and not attach:
         check_free(job.folder / job.output, overwrite)
     jobs = Jobs(ray)
+    if attach:
+        jobs.check(attach)
     name = attach or _send(jobs, job)
     complain(f"job {name}; stop it with: ray job stop {name} --address {ray}")
     if detach:
         show(name)
         return
     try:
-        _follow(jobs, name, job)
+        _follow(jobs, name, job, overwrite)
     except KeyboardInterrupt:
         complain(f"the job goes on; come back to it with: automl submit {file} --ray {ray} --attach {name}")
         raise
@@ -163,6 +167,7 @@ def pack(job: JobFile, folder: Path) -> None:
     for wheel in wheels:
         _copy(wheel, folder / "packages" / wheel.name)
     (folder / FILE).write_text(there.text(), encoding="utf-8")
+    (folder / _STAMP).write_text(uuid.uuid4().hex)  # Ray gives equal folders one place, where an earlier run would lie
 
 
 def _copy(path: Path, place: Path) -> None:
@@ -173,7 +178,7 @@ def _copy(path: Path, place: Path) -> None:
         shutil.copy(path, place)
 
 
-def _follow(jobs: Jobs, name: str, job: JobFile) -> None:
+def _follow(jobs: Jobs, name: str, job: JobFile, overwrite: bool) -> None:
     """Pass on the log, fetch the model, and end as the job ended."""
     for line in without_model(jobs.follow(name)):
         sys.stdout.write(line)
@@ -181,6 +186,7 @@ def _follow(jobs: Jobs, name: str, job: JobFile) -> None:
     end = jobs.end(name)
     log = "" if is_url(job.output) else jobs.log(name)
     if log and (end.code == 0 or holds_model(log)):
+        check_free(job.folder / job.output, overwrite)
         _fetch(log, job.folder / job.output)
     if end.code == NO_COMMAND:
         complain("the head has no command `automl`: install cairn-automl there, in the environment that runs Ray")

@@ -192,7 +192,10 @@ class History:
         Raises OptionError when it has ended and is given neither, or needs what is not kept.
         """
         if self.finished and time_limit is None and n_trials is None:
-            raise OptionError("the run has ended; give it time_limit= or n_trials= to go on, or AutoML.load it")
+            raise OptionError(
+                "the run has ended, and its model can be loaded; to go on, give it time_limit= or n_trials= (on the "
+                "command line --time-limit or --n-trials)"
+            )
         if params["metric"] is None:
             raise OptionError("the run's metric was a function, which is not kept; give it again: metric=function")
         if params["time_limit"] is None and params["n_trials"] is None:

@@ -108,7 +108,7 @@ def test_a_run_that_has_ended_goes_on_only_with_more(
 ) -> None:
     whole, copies = broken
     place = shutil.copytree(copies[0].parent / "run", tmp_path / "run")
-    with pytest.raises(OptionError, match=r"has ended; give it time_limit= or n_trials="):
+    with pytest.raises(OptionError, match=r"has ended.*give it time_limit= or n_trials="):
         AutoML.resume(place)
     more = AutoML.resume(place, n_trials=5, verbose=0)
     assert len(more.leaderboard()) == len(whole.leaderboard()) + 2

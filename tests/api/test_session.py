@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -51,3 +52,24 @@ def test_the_jobs_asked_for_are_the_slots() -> None:
         assert running.settled().slots == 1
     with session.session(AutoML(executor="inline", n_jobs=4, verbose=0).get_params()) as running:
         assert running.settled().slots == 1
+
+
+def test_a_cluster_that_is_slow_to_reach_is_why_little_time_is_left_and_that_is_said(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Slow(Cluster):
+        """Takes most of the limit to come up."""
+
+        def capacity(self) -> Capacity:
+            time.sleep(0.5)
+            return super().capacity()
+
+    monkeypatch.setattr(session, "make_executor", lambda name, **options: Slow())
+    said: list[Any] = []
+    for limit in (1.0, 60.0):
+        options = AutoML(time_limit=limit, verbose=0, callbacks=[said.append]).get_params()
+        with session.session(options) as running:
+            running.settled()
+    (late,) = said
+    assert late.finding.code == "late-start"
+    assert "of 1 s are left" in late.finding.done

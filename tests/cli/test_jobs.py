@@ -175,6 +175,17 @@ def test_what_travels_is_a_job_of_its_own(tmp_path: Path) -> None:
     assert (there.output, there.options) == ("model", OPTIONS)
 
 
+def test_equal_jobs_travel_as_different_ones_which_ray_would_put_in_one_place(tmp_path: Path) -> None:
+    for name in ("one", "other"):
+        jobs.pack(JobFile.read(write(tmp_path)), tmp_path / name)
+    one, other = (
+        {file.name: file.read_bytes() for file in (tmp_path / name).iterdir() if file.is_file()}
+        for name in ("one", "other")
+    )
+    assert one.keys() == other.keys()
+    assert [name for name in one if one[name] != other[name]] == ["submitted"]
+
+
 def test_an_output_that_is_taken_is_found_out_before_the_job_is_sent(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "letter.txt").write_text("dear")

@@ -217,7 +217,8 @@ def test_a_run_is_taken_up_again(folder: Path, tmp_path: Path) -> None:
     begun = told(*fit_arguments(folder, output))
     ended = run("resume", output)
     assert ended.exit_code == 2
-    assert "has ended; give it time_limit= or n_trials=" in ended.output
+    assert "has ended" in ended.output
+    assert "--time-limit or --n-trials" in " ".join(ended.output.split())
     more = told("resume", output, "--n-trials", "3")
     assert len(more["leaderboard"]) == len(begun["leaderboard"]) + 1
     assert more["path"] == str(output)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import logging
 import os
 import socket
 import threading
@@ -54,7 +55,11 @@ class Cluster:
         """Wait until it is there. Raises ExecutionError when it cannot be reached or started."""
         self.begin()
         if not self._there.wait(_REACH_SECONDS):
-            raise ExecutionError(f"Ray at {self._address!r} did not answer within {_REACH_SECONDS:g} s; is it running?")
+            if self._address == "local":
+                why = 'could not be started on this machine, which is busy; executor="local" does without Ray'
+            else:
+                why = f"at {self._address!r} did not answer; is it running?"
+            raise ExecutionError(f"within {_REACH_SECONDS:g} s, Ray {why}")
         if self._failure is not None:
             raise ExecutionError(_why(self._address, self._failure)) from self._failure
 
@@ -110,7 +115,7 @@ class Cluster:
 
         if ray.is_initialized():
             return
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _unalarmed():
             warnings.simplefilter("ignore", FutureWarning)
             if self._address == "local":
                 self._guard = Guard()
@@ -153,6 +158,18 @@ def _start(cpus: int) -> None:
             object_store_memory=_OBJECT_STORE,
             _node_ip_address="127.0.0.1",
         )
+
+
+@contextlib.contextmanager
+def _unalarmed() -> Iterator[None]:
+    """Ray warns that a thread other than the main one cannot handle SIGTERM; Cairn handles it."""
+    logger = logging.getLogger("ray._private.worker")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 @contextlib.contextmanager

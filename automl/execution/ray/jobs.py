@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from automl.execution.ray.cluster import check_installed
 _POLL_SECONDS = 1.0
 _ATTEMPTS = 30
 _INTERRUPTED = 130
+_CHATTY = ("ray.dashboard.modules.dashboard_sdk", "ray.dashboard.modules.job.sdk", "ray._private.runtime_env.packaging")
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,8 @@ class Jobs:
     def __init__(self, address: str) -> None:
         check_installed()
         self._address = address
+        for name in _CHATTY:  # they tell what `submit` tells in its own words
+            logging.getLogger(name).setLevel(logging.WARNING)
         nowhere: dict[str, str | None] = {"RAY_ADDRESS": None, "RAY_API_SERVER_ADDRESS": None}
         with self._told("reach"), authentication.given_token(), authentication.variables(nowhere):
             from ray.job_submission import JobSubmissionClient
@@ -52,6 +56,12 @@ class Jobs:
             return str(
                 self._client.submit_job(entrypoint=entrypoint, runtime_env=environment, metadata={"automl": name})
             )
+
+    def check(self, job: str) -> None:
+        """Raises ExecutionError when the cluster knows no such job."""
+        with self._told("ask for a job of"):
+            if job not in {info.submission_id for info in self._client.list_jobs()}:
+                raise ExecutionError(f"Ray at {self._address!r} knows no job {job!r}; `ray job list` shows all")
 
     def follow(self, job: str) -> Iterator[str]:
         """The job's log as it is written, in pieces, from its beginning to its end."""
@@ -118,10 +128,14 @@ class Jobs:
             return ExecutionError(
                 f"Ray at {self._address!r} refuses this program: {authentication.HOW}. It says: {said}"
             )
-        return ExecutionError(
-            f"cannot {what} Ray at {self._address!r}: {said or type(error).__name__}. Jobs go to the head's dashboard, "
-            "usually http://HEAD:8265"
-        )
+        hint = "Jobs go to the head's dashboard, usually http://HEAD:8265"
+        if "No available agent" in said:
+            hint = (
+                "Often another Ray on the head's machine has the port of its agent: see dashboard_agent.log there, and "
+                "start the head with --dashboard-agent-listen-port=PORT"
+            )
+        reason = said.rstrip(".") or type(error).__name__
+        return ExecutionError(f"cannot {what} Ray at {self._address!r}: {reason}. {hint}")
 
 
 def _end(info: Any) -> JobEnd:
@@ -131,7 +145,8 @@ def _end(info: Any) -> JobEnd:
     if status == "STOPPED":
         return JobEnd(_INTERRUPTED, "the job was stopped")
     code = getattr(info, "driver_exit_code", None)
-    return JobEnd(code if code else 1, str(info.message or "the job failed"))
+    message = str(info.message or "the job failed").partition(", last available logs")[0]  # they have been shown
+    return JobEnd(code if code else 1, message)
 
 
 def _drained(pieces: AsyncIterator[str]) -> Iterator[str]:
