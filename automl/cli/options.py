@@ -48,7 +48,10 @@ Models = Annotated[
 ]
 Executor = Annotated[str, typer.Option(help="auto, inline, local or ray.")]
 RayAddress = Annotated[
-    str | None, typer.Option("--ray", metavar="ADDRESS", help="Run on this Ray cluster; implies --executor ray.")
+    str | None,
+    typer.Option(
+        "--ray", metavar="ADDRESS", help="Run on this Ray cluster: HEAD:6379 or auto; implies --executor ray."
+    ),
 ]
 MaxLatency = Annotated[
     float | None, typer.Option("--max-latency-ms", min=0.01, help="Milliseconds that predicting one row may take.")

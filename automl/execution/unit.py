@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import math
 import tempfile
 import time
@@ -145,8 +146,29 @@ def _fit(
     if not model.handles_weight and batch.weight is not None:
         batch = replace(batch, weight=None)
         held = None if held is None else replace(held, weight=None)
-    info = model.fit(batch, held, ctx)
-    return FittedModel(model, view), info or FitInfo()
+    return FittedModel(model, view), _told(model.fit(batch, held, ctx))
+
+
+def _told(info: Any) -> FitInfo:
+    """What fit returned. Raises PluginError when that is nothing that the journal could take."""
+    if info is None:
+        return FitInfo()
+    if not isinstance(info, FitInfo):
+        raise PluginError(f"fit returned {type(info).__name__}, not FitInfo or None")
+    for name, value in info.refit.items():
+        try:
+            json.dumps(value, default=_as_json)
+        except (TypeError, ValueError):
+            raise PluginError(
+                f"FitInfo.refit[{name!r}] is {value!r}, which is no JSON value: give settings of the model"
+            ) from None
+    return info
+
+
+def _as_json(value: Any) -> Any:
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    raise TypeError(f"{type(value).__name__} is no JSON value")
 
 
 def _context(job: Job, dataset: Dataset, n_rows: int, progress: Callable[[int, float], None]) -> FitContext:

@@ -340,8 +340,9 @@ class Scheduler:
         for job in list(self._jobs):
             self.executor.kill(job)
         self._jobs.clear()
+        ended = "was stopped" if self.stopped() else "ended"
         for trial in self.board.running():
-            trial.end("pruned", reason=f"the run ended with {len(trial.results)} of {self.board.n_folds} folds done")
+            trial.end("pruned", reason=f"the run {ended} with {len(trial.results)} of {self.board.n_folds} folds done")
             if self.stopped() or self.lost:
                 self.tell.ended(trial)
             else:

@@ -103,6 +103,11 @@ def test_where_nothing_listens_is_said_at_once(no_ray: None) -> None:
     assert time.monotonic() - began < 20
 
 
+def test_the_address_of_a_dashboard_is_no_place_to_join(no_ray: None) -> None:
+    with pytest.raises(ExecutionError, match=r"a dashboard, to which `automl submit` sends jobs.*HEAD:6379"):
+        RayExecutor(address="http://127.0.0.1:8265").capacity()
+
+
 def test_code_that_only_the_driver_has_runs_on_the_cluster(no_ray: None, tmp_path: Path) -> None:
     """The folder is gone before the first worker starts, as it is on another machine."""
     import ray

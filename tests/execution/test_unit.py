@@ -61,6 +61,20 @@ class Raises(Model):
         ]("on purpose")
 
 
+class Answers(Model):
+    """Returns from fit what it is told to."""
+
+    def fit(self, train: Any, valid: Any, ctx: FitContext) -> FitInfo | None:
+        super().fit(train, valid, ctx)
+        answers: dict[str, Any] = {
+            "self": self,
+            "dict": {"best_step": 3},
+            "set": FitInfo(refit={"depth": {1, 2}}),
+            "numpy": FitInfo(refit={"depth": np.int64(3), "weights": np.zeros(2)}),
+        }
+        return answers[self.params["what"]]  # type: ignore[no-any-return]
+
+
 class Forgets(Model):
     """Learns something that its files do not hold."""
 
@@ -161,6 +175,20 @@ def test_a_job_gives_predictions_and_files_that_predict_the_same(dataset: Datase
     assert len(event.outcome.predictions) == len(dataset.folds[0].valid)
     assert {name.split("/")[0] for name in event.outcome.files} == {"model", "view"}
     assert event.outcome.wall > 0
+
+
+@pytest.mark.parametrize(
+    ("what", "said"),
+    [
+        ("self", "fit returned Answers, not FitInfo or None"),
+        ("dict", "fit returned dict, not FitInfo or None"),
+        ("set", "FitInfo.refit['depth'] is {1, 2}, which is no JSON value: give settings of the model"),
+    ],
+)
+def test_what_a_fit_may_not_return_is_named_and_ends_that_trial_alone(dataset: Dataset, what: str, said: str) -> None:
+    event = run(job(Answers, params={"what": what}), dataset)
+    assert (event.kind, event.message) == ("invalid", said)
+    assert run(job(Answers, params={"what": "numpy"}), dataset).kind == "done"
 
 
 def test_a_fit_on_all_rows_has_no_predictions_and_no_validation(dataset: Dataset) -> None:

@@ -196,6 +196,10 @@ def _chosen(names: Iterable[str]) -> dict[str, str | None]:
 def _knock(address: str) -> None:
     """Raises ExecutionError at once when nothing listens there; Ray itself would try for half a minute or more."""
     scheme, _, place = address.rpartition("://")
+    if scheme in ("http", "https"):
+        raise ExecutionError(
+            "that is a dashboard, to which `automl submit` sends jobs; a run joins the head itself, usually HEAD:6379"
+        )
     host, _, port = place.rpartition(":")
     if not host or not port.isdigit():
         return
