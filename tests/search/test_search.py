@@ -365,7 +365,7 @@ def test_a_stop_ends_the_search_and_unfinished_trials_are_pruned(bench: Any) -> 
     states = [trial.state for trial in found.board.trials]
     assert states[0] == "ok"
     assert set(states[1:]) <= {"pruned"}
-    assert all("run ended" in trial.reason for trial in found.board.trials[1:])
+    assert all("run was stopped" in trial.reason for trial in found.board.trials[1:])
 
 
 def test_every_trial_is_told_once_and_every_fold_kept(bench: Any) -> None:
