@@ -46,11 +46,12 @@ class Machines:
 
     def check(self, job: Job) -> None:
         """Raises ExecutionError when none that is or was there could run it; one that was may come back."""
-        need, seen = job.resources, Seating(tuple(self._seen), self.there.most)
-        if self.there.holds(need) or not (seen.holds(need) or (self._expects and not self._seen)):
-            self.there.check(job)
-            return
         check_sound(job)
+        if self.there.holds(job.resources):
+            return
+        may_come = Seating(tuple(self._seen), self.there.most).holds(job.resources) if self._seen else self._expects
+        if not may_come:
+            self.there.check(job)
         self._waited_for = True
 
     def homeless(self, queue: Iterable[Job], now: float, patience: float) -> list[Job]:

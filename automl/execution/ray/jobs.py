@@ -41,12 +41,12 @@ class Jobs:
     def __init__(self, address: str) -> None:
         check_installed()
         self._address = address
-        for name in _CHATTY:  # they tell what `submit` tells in its own words
-            logging.getLogger(name).setLevel(logging.WARNING)
         nowhere: dict[str, str | None] = {"RAY_ADDRESS": None, "RAY_API_SERVER_ADDRESS": None}
         with self._told("reach"), authentication.given_token(), authentication.variables(nowhere):
             from ray.job_submission import JobSubmissionClient
 
+            for name in _CHATTY:  # they tell what `submit` tells in its own words; importing them sets their level
+                logging.getLogger(name).setLevel(logging.WARNING)
             self._client: Any = JobSubmissionClient(address)
 
     def submit(self, entrypoint: str, folder: Path, runtime_env: Mapping[str, Any], name: str) -> str:
