@@ -112,7 +112,11 @@ def resources(params: Mapping[str, Any], started: float, registry: Registry) -> 
     memory = int(_FREE_SHARE * available_memory() / slots) if given is None else parse_memory(given)
     settings = resolve(dict(params), started, slots, memory, len(gpu_devices()))
     executor = make_executor(
-        params["executor"], slots=params["n_jobs"], address=params["ray_address"], plugins=registry.strangers()
+        params["executor"],
+        slots=params["n_jobs"],
+        address=params["ray_address"],
+        plugins=registry.strangers(),
+        patience=settings.deadline - time.monotonic(),
     )
     return settings, executor
 

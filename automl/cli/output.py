@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from automl.report.jsonlines import jsonable
@@ -21,6 +23,16 @@ def emit_json(payload: Any) -> None:
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     """Rows of a frame as JSON values."""
     return [jsonable(record) for record in frame.to_dict("records")]
+
+
+@contextmanager
+def doing(what: str) -> Iterator[Callable[[str], None]]:
+    """What goes on, on a terminal's stderr; the function given is told each step's name."""
+    from rich.console import Console
+    from rich.text import Text
+
+    with Console(stderr=True, highlight=False, force_jupyter=False).status(Text(what)) as status:
+        yield lambda step: status.update(Text(f"{what}: {step.replace('_', ' ')}"))
 
 
 def show(renderable: Any) -> None:

@@ -9,7 +9,7 @@ import typer
 
 from automl.cli.guard import FAILED, guarded
 from automl.cli.options import AsJson
-from automl.cli.output import emit_json, show
+from automl.cli.output import doing, emit_json, show
 from automl.contract import OptionError, PluginError
 from automl.report.text import plain
 
@@ -133,7 +133,9 @@ def check(name: Name, as_json: AsJson = False) -> None:
     from automl.testing import run_checks
 
     kind, group = _find(name)
-    results = run_checks(kind, group.load(name))
+    plugin = group.load(name)
+    with doing(f"checking {plain(name)}") as watch:
+        results = run_checks(kind, plugin, watch)
     failures = [{"check": result.check, "message": result.message} for result in results if not result.ok]
     if as_json:
         emit_json({"name": name, "kind": kind, "ok": not failures, "checks": len(results), "failures": failures})

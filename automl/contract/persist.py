@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import struct
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -190,8 +191,16 @@ def _read_estimator(folder: Path, name: str, trusted_types: Sequence[str]) -> An
         raise ArtifactError(f"{folder / _STATE} refers to {name!r}, which is not beside it; the saved model was forged")
     unknown = set(skops.io.get_untrusted_types(file=file)) - set(trusted_types)
     if unknown:
-        raise ArtifactError(
-            f"{file.name} holds types that its plugin does not trust: {sorted(unknown)}; add them to the plugin's "
-            "trusted_types if they come from its own libraries"
-        )
+        raise ArtifactError(f"{file.name} holds types that its plugin does not trust: {_advice(sorted(unknown))}")
     return skops.io.load(file, trusted=list(trusted_types))
+
+
+def _advice(unknown: Sequence[str]) -> str:
+    """These types, and what the plugin's author can do about them."""
+    python = [name for name in unknown if name.partition(".")[0] in sys.stdlib_module_names]
+    if python:
+        return (
+            f"{python} of Python itself can run any code; keep plain values in the fitted object instead, for example "
+            "an argument by name in place of a function"
+        )
+    return f"{list(unknown)}; add them to the plugin's trusted_types if they come from its own libraries"

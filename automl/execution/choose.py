@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from collections.abc import Collection, Mapping, Sequence
@@ -21,6 +22,7 @@ def make_executor(
     memory: int = 0,
     preload: Sequence[str] = (),
     plugins: Mapping[str, Collection[str]] | None = None,
+    patience: float = math.inf,
 ) -> Executor:
     """The executor of that name. Nothing is started yet.
 
@@ -32,6 +34,7 @@ def make_executor(
         memory: bytes that local workers may hold together; 0 for no cap.
         preload: modules that workers import while they wait for the first job.
         plugins: distributions that bring plugins -> their top-level modules, for nodes of a cluster that lack them.
+        patience: seconds that a cluster may take to be there.
 
     Raises:
         OptionError: for an unknown name, or an address where it means nothing.
@@ -53,7 +56,7 @@ def make_executor(
     from automl.execution.ray import RayExecutor
 
     slots_for(slots)  # raises for what is no number of jobs
-    return RayExecutor(slots, address, preload=preload, plugins=plugins)
+    return RayExecutor(slots, address, preload=preload, plugins=plugins, patience=patience)
 
 
 def _ray_runs_here() -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -107,6 +107,11 @@ class Field:
     def contenders(self) -> list[Family]:
         """The ones that have to beat them."""
         return [family for family in self.families if not family.model.baseline]
+
+    def absent(self, begun: Collection[str]) -> list[Skipped]:
+        """Who did not take part: who cannot, and who is not among the `begun` models, as their turn did not come."""
+        late = "its turn did not come within the time or the trials there were"
+        return [*self.skipped, *(Skipped(f.name, late) for f in self.families if f.name not in begun)]
 
     def searched(self) -> list[Family]:
         """The contenders, and the baselines that the user let in and that have something to tune."""

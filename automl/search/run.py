@@ -177,6 +177,7 @@ class Run:
         begun, ended = self.history.restore(self.field, self.board, self.scorer, self.task.container, self.folder)
         self.planner.take_over(begun, ended)
         self.plan = committed_plan(self.folder)
+        self._announce()
         self.keeper.note({"type": "resumed", "trials": len(begun)})
         for finding in self.history.findings:
             self.emit(Noticed(finding))
@@ -251,7 +252,8 @@ class Run:
 
     def rows(self, plan: Deployment | None = None) -> list[dict[str, Any]]:
         """The leaderboard's rows."""
-        return board_rows(self.board.trials, self.field.skipped, plan or self.plan, "weight" in self.problem.roles)
+        absent = self.field.absent({trial.candidate.model for trial in self.board.trials})
+        return board_rows(self.board.trials, absent, plan or self.plan, "weight" in self.problem.roles)
 
     # -- while trials come in --------------------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ Each promise of the contract becomes one test. Nothing here imports pytest.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from automl.testing.checks import CheckResult, ContractBroken, run_all
@@ -32,14 +33,15 @@ __all__ = [
 _KITS = {"model": ModelChecks, "task": TaskChecks, "encoder": EncoderChecks, "space": SpaceChecks}
 
 
-def run_checks(kind: str, plugin: Any) -> list[CheckResult]:
+def run_checks(kind: str, plugin: Any, watch: Callable[[str], None] = lambda name: None) -> list[CheckResult]:
     """Every check that applies to a plugin, without pytest.
 
     Args:
         kind: ``"model"``, ``"task"``, ``"encoder"`` or ``"space"``.
         plugin: the class; for a space, a SearchSpace or the path of a space file.
+        watch: called with the name of each check before it runs; together they may take a minute.
 
     Raises KeyError for another kind.
     """
     kit = type("Chosen", (_KITS[kind],), {"plugin": plugin})()
-    return run_all(kit.checks, kit.subject())
+    return run_all(kit.checks, kit.subject(), watch)

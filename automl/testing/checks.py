@@ -54,13 +54,16 @@ class CheckResult:
     message: str = ""
 
 
-def run_all(checks: Sequence[Check], subject: Any) -> list[CheckResult]:
-    """Run every check that applies; none stops the others."""
+def run_all(
+    checks: Sequence[Check], subject: Any, watch: Callable[[str], None] = lambda name: None
+) -> list[CheckResult]:
+    """Run every check that applies; none stops the others. `watch` is told the name of each before it runs."""
     results = []
     for check in checks:
         try:
             if not check.applies(subject):
                 continue
+            watch(check.name)
             check(subject)
         except ContractBroken as broken:
             results.append(CheckResult(check.name, False, str(broken)))

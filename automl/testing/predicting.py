@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from automl.contract import Column, Formula, Predictions, Table, Tree
-from automl.testing.checks import require
+from automl.testing.checks import ContractBroken, require
 from automl.testing.plugins import require_no_code
 from automl.testing.scene import Scene
 
@@ -107,7 +107,12 @@ def check_it_is_the_same_after_save_and_load(scene: Scene) -> None:
         back = scene.model.load(folder)
     require(type(back) is scene.model, f"load gives a {type(back).__name__}")
     require(back.params == model.params, f"the parameters {model.params} come back as {back.params}")
-    require_same(scene.predict(model), scene.predict(back), "after save and load")
+    try:
+        again = scene.predict(back)
+    except AttributeError as error:
+        lost = sorted(set(vars(model)) - set(vars(back)))
+        raise ContractBroken(f"what is read back cannot predict: {error}; not read back were {lost}") from error
+    require_same(scene.predict(model), again, "after save and load")
 
 
 def check_it_saves_no_code(scene: Scene) -> None:

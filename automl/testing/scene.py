@@ -36,6 +36,7 @@ from automl.execution.fitted import FittedModel
 from automl.execution.unit import facts_of
 from automl.execution.views import TABULAR, View
 from automl.intake import ingest
+from automl.testing.compare import fingerprint
 
 TRAIN_ROWS, VALID_ROWS = 90, 30
 
@@ -53,6 +54,22 @@ class Stage:
 
     def __str__(self) -> str:
         return f"example {self.example.id!r} of task {self.task.name!r}"
+
+
+@dataclass(frozen=True)
+class Reference:
+    """One fit with default settings.
+
+    Attributes:
+        model, info: what it gave.
+        params: fingerprint of the model's parameters before it.
+        edited: did it change its batches?
+    """
+
+    model: ModelPlugin
+    info: FitInfo
+    params: str
+    edited: bool
 
 
 @dataclass
@@ -129,9 +146,18 @@ class Scene:
         return model, info or FitInfo()
 
     @cached_property
-    def fitted(self) -> tuple[ModelPlugin, FitInfo]:
+    def reference(self) -> Reference:
         """The model fitted once with its default settings; checks that only look share it."""
-        return self.fit()
+        train, valid = self.batches()
+        model = self.model(**copy.deepcopy(self.params))
+        params, inputs = fingerprint(model.params), fingerprint([train, valid])
+        info = model.fit(train, valid, self.context())
+        return Reference(model, info or FitInfo(), params, fingerprint([train, valid]) != inputs)
+
+    @property
+    def fitted(self) -> tuple[ModelPlugin, FitInfo]:
+        """The model of the reference, and what its fit said."""
+        return self.reference.model, self.reference.info
 
     def request(self, table: Table | None = None) -> Request:
         """A fresh request for the validation units, or for all units of a new table."""

@@ -14,7 +14,7 @@ from sklearn.datasets import load_iris
 
 from automl import AutoML
 from automl.contract import ArtifactError, OptionError
-from automl.events import Noticed, RunEvent, TrialFinished
+from automl.events import EnsembleImproved, Noticed, RunEvent, TrialFinished
 from automl.store import Journal, RunFolder, load_manifest
 
 OPTIONS: Mapping[str, Any] = {"n_trials": 3, "models": ["extra-trees", "linear-baseline"], "executor": "inline"}
@@ -236,6 +236,15 @@ def test_what_was_committed_is_replaced_only_by_better(broken: tuple[AutoML, lis
     AutoML.resume(place, n_trials=4, verbose=0, callbacks=[look])
     assert len(committed) > 5
     assert committed == sorted(committed)
+
+
+def test_the_best_of_before_is_told_first(broken: tuple[AutoML, list[Path]], tmp_path: Path) -> None:
+    place = shutil.copytree(broken[1][-1], tmp_path / "run")
+    heard: list[RunEvent] = []
+    AutoML.resume(place, n_trials=4, verbose=0, callbacks=[heard.append])
+    first = next(event for event in heard if isinstance(event, EnsembleImproved | TrialFinished))
+    assert isinstance(first, EnsembleImproved)
+    assert first.score == load_manifest(broken[1][-1]).content["deployment"]["score"]
 
 
 def test_a_damaged_commit_does_not_keep_a_run_from_going_on(

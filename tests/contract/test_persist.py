@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from sklearn.linear_model import LinearRegression
+from sklearn.preprocessing import FunctionTransformer
 
 from automl.contract import ArtifactError, read_state, write_state
 
@@ -39,6 +41,12 @@ def test_an_estimator_outside_the_folder_is_not_read(tmp_path: Path) -> None:
         with pytest.raises(ArtifactError):
             read_state(tmp_path / "ours")
     assert read_state(tmp_path / "theirs")["model"].predict([[2.0]]) == pytest.approx([2.0])
+
+
+def test_a_part_that_can_run_any_code_is_refused_with_what_to_do_instead(tmp_path: Path) -> None:
+    write_state(tmp_path, {"steps": FunctionTransformer(partial(np.multiply, 2))})
+    with pytest.raises(ArtifactError, match=r"'functools\.partial'.* can run any code; keep plain values"):
+        read_state(tmp_path)
 
 
 @pytest.mark.parametrize(

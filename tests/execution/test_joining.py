@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -101,6 +102,18 @@ def test_where_nothing_listens_is_said_at_once(no_ray: None) -> None:
     with pytest.raises(ExecutionError, match=r"nothing answers at 127\.0\.0\.1:9"):
         RayExecutor(address="127.0.0.1:9").capacity()
     assert time.monotonic() - began < 20
+
+
+def test_a_ray_that_takes_too_long_is_waited_for_no_longer(no_ray: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    come = threading.Event()
+    monkeypatch.setattr("automl.execution.ray.cluster._start", lambda cpus: come.wait(60))
+    executor = RayExecutor(1, "local", patience=0.2)
+    try:
+        with pytest.raises(ExecutionError, match=r"within 0\.2 s, Ray could not be started"):
+            executor.capacity()
+    finally:
+        come.set()
+        executor.close()
 
 
 def test_the_address_of_a_dashboard_is_no_place_to_join(no_ray: None) -> None:

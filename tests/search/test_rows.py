@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from automl.search.deploy import ENSEMBLE, Deployment
-from automl.search.families import Skipped
+from automl.search.families import Field, Skipped
 from automl.search.rows import board_rows
 
 
@@ -39,6 +39,14 @@ def test_every_trial_and_every_absent_model_has_a_row(found: Any) -> None:
     assert rows["gone"]["reason"] == "not installed"
     assert rows["base"]["baseline"] is True
     assert rows["good"]["fit_s"] == 3.0
+
+
+def test_a_model_whose_turn_did_not_come_is_absent_too(bench: Any) -> None:
+    families = [bench.family(name) for name in ("begun", "late")]
+    absent = Field(families, [Skipped("gone", "not installed")]).absent({"begun"})
+    assert [(one.name, one.reason.partition(" within")[0]) for one in absent] == [
+        ("gone", "not installed"), ("late", "its turn did not come"),
+    ]  # fmt: skip
 
 
 def test_the_ensemble_adds_up_its_members(found: Any) -> None:

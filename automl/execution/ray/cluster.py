@@ -25,15 +25,24 @@ _KEEP_ENVIRONMENT = "SPT_NOENV"  # else the titles that Ray's agents take often 
 _OBJECT_STORE = 1_000_000_000
 _REACH_SECONDS = 100.0
 _KNOCK_SECONDS = 5.0
+_LEAVE_SECONDS = 10.0
 
 
 class Cluster:
-    """The Ray that jobs run on: joined, or started here and then also shut down here."""
+    """The Ray that jobs run on: joined, or started here and then also shut down here.
+
+    patience: seconds that it may take to be there; at most 100.
+    """
 
     def __init__(
-        self, slots: int | None, address: str | None, plugins: Mapping[str, Collection[str]] | None = None
+        self,
+        slots: int | None,
+        address: str | None,
+        plugins: Mapping[str, Collection[str]] | None = None,
+        patience: float = _REACH_SECONDS,
     ) -> None:
         self._slots = slots
+        self._patience = min(patience, _REACH_SECONDS)
         self._address = address or os.environ.get("RAY_ADDRESS") or "local"
         self._plugins = plugins or {}
         self._luggage: Any = None
@@ -54,12 +63,12 @@ class Cluster:
     def join(self) -> None:
         """Wait until it is there. Raises ExecutionError when it cannot be reached or started."""
         self.begin()
-        if not self._there.wait(_REACH_SECONDS):
+        if not self._there.wait(self._patience):
             if self._address == "local":
                 why = 'could not be started on this machine, which is busy; executor="local" does without Ray'
             else:
                 why = f"at {self._address!r} did not answer; is it running?"
-            raise ExecutionError(f"within {_REACH_SECONDS:g} s, Ray {why}")
+            raise ExecutionError(f"within {self._patience:.3g} s, Ray {why}")
         if self._failure is not None:
             raise ExecutionError(_why(self._address, self._failure)) from self._failure
 
@@ -89,7 +98,7 @@ class Cluster:
         """Shut down what was started here."""
         if self._keeper is None:
             return
-        self._there.wait(_REACH_SECONDS)
+        self._there.wait(_LEAVE_SECONDS)
         if self._started_here and not self._lost:
             import ray
 
@@ -109,6 +118,10 @@ class Cluster:
             self._failure = error
         self._there.set()
         self._over.wait()
+        if self._started_here and not self._lost:  # it came when nobody waited for it any more
+            import ray
+
+            ray.shutdown()
 
     def _connect(self) -> None:
         import ray
@@ -122,7 +135,7 @@ class Cluster:
                 self._guard.mark(self._mark)
                 name, value = self._mark.split("=")
                 with authentication.variables({name: value, _KEEP_ENVIRONMENT: "1"}):
-                    _start_patiently(self._slots or available_cpus())
+                    _start_patiently(self._slots or available_cpus(), self._over)
                 self._own = True
             else:
                 _knock(self._address)
@@ -132,7 +145,7 @@ class Cluster:
         self._started_here = True
 
 
-def _start_patiently(cpus: int) -> None:
+def _start_patiently(cpus: int, over: threading.Event) -> None:
     """Start a Ray, at the second attempt on a machine so busy that Ray itself gives up waiting after half a minute."""
     import ray
 
@@ -140,6 +153,8 @@ def _start_patiently(cpus: int) -> None:
         _start(cpus)
     except Exception:
         ray.shutdown()
+        if over.is_set():
+            raise
         _start(cpus)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -55,6 +56,7 @@ class RayExecutor(PoolExecutor):
         preload: Sequence[str] = (),
         runner: str | Runner = UNIT,
         plugins: Mapping[str, Collection[str]] | None = None,
+        patience: float = math.inf,
     ) -> None:
         """Nothing is started yet.
 
@@ -65,10 +67,11 @@ class RayExecutor(PoolExecutor):
             preload: modules that workers import while they wait for the first job.
             runner: import path of the function that does a job, or the function.
             plugins: distributions that bring plugins -> their top-level modules; sent to nodes that lack them.
+            patience: seconds that Ray may take to be there; at most 100.
         """
         self._most = None if slots == -1 else slots
         super().__init__(Seating((), self._most))
-        self._cluster = Cluster(None if slots is None else slots_for(slots), address, plugins)
+        self._cluster = Cluster(None if slots is None else slots_for(slots), address, plugins, patience)
         self._hello = (by_value(runner), tuple(preload))
         self._share_point: SharePoint | None = None
         self._watch: Watch | None = None
