@@ -22,6 +22,9 @@ _WHY = {
     "duplicate": "they repeat the values of other columns",
     "id-like": "every row has its own value, which names the row and tells nothing about others",
 }
+_COUNTER = re.compile(
+    r"unnamed: ?\d+|(row|obs|observation|record|case|line)?[ _.-]?(no|nr|num|number|#)\.?|row(name)?s?|", re.I
+)
 _ID_CASED = re.compile(r"(^|[\W_])([iI][dD]|uuid|guid|index|idx)$|[a-z]I[dD]$|[A-Z]ID$|^(rowid|rownum|rownumber)$")
 
 
@@ -99,11 +102,18 @@ def _id_like(column: Column, missing: Any) -> bool:
         return worded and n_values >= FEW_ROWS and len(column.levels) == n_values
     if column.kind != "numeric" or missing.any() or not _whole(column):
         return False
-    values = column.values
-    spread = values.max() - values.min() + 1
-    dense = len(values) >= DENSE * spread
     named = isinstance(column.label, str) and _ID_CASED.search(column.label) is not None
-    return (dense or named) and len(np.unique(values)) == len(values)
+    return (named or _counts(column)) and len(np.unique(column.values)) == len(column.values)
+
+
+def _counts(column: Column) -> bool:
+    """Does it count the rows: in their order, or under a name that says so? A rank, say, is in another order."""
+    values = column.values
+    if len(values) < DENSE * (values.max() - values.min() + 1):
+        return False
+    steps = np.diff(values)
+    called = isinstance(column.label, str) and _COUNTER.fullmatch(column.label) is not None
+    return called or bool((steps > 0).all() or (steps < 0).all())
 
 
 def _whole(column: Column) -> bool:

@@ -145,9 +145,12 @@ def problem_from(state: Mapping[str, Any]) -> Problem:
     return Problem(**{**state, "findings": tuple(Finding(**f) for f in state["findings"])})
 
 
-def refit_params(trial: Trial) -> dict[str, Any]:
-    """The candidate's settings, with what its folds found out (the median over folds) for a fit on all rows."""
-    found = [result.info.refit for result in trial.results.values()]
+def refit_params(trial: Trial, first: bool = False) -> dict[str, Any]:
+    """The candidate's settings, with what its folds found out for a fit on all rows: the median over folds.
+
+    first: of the first fold alone.
+    """
+    found = [result.info.refit for fold, result in trial.results.items() if fold == 0 or not first]
     params = dict(trial.candidate.params)
     for name in {name for refit in found for name in refit}:
         values = [refit[name] for refit in found if name in refit]

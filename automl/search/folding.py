@@ -76,7 +76,8 @@ def make_folds(
     """
     if given is not None:
         pairs = given_folds(given, len(table), *_targets_and_groups(task, problem, table))
-        return Folding(tuple(task.folds(problem, table, FoldPlan(len(pairs), seed=settings.seed, given=pairs))), 1)
+        own = task.folds(problem, table, FoldPlan(len(pairs), seed=settings.seed, given=pairs))
+        return Folding(tuple(_latest_first(task, problem, table, own)), 1)
     count, used = fold_count(len(table), facts, contenders, settings)
     repeats = 1
     wanted = settings.preset.repeats and settings.clocked
@@ -98,13 +99,18 @@ def make_folds(
     return Folding(tuple(folds), repeats)
 
 
+def in_time(task: TaskPlugin, problem: Problem) -> bool:
+    """Are rows learnt from in the order of a time? Then the models of early folds know but the distant past."""
+    return isinstance(problem.roles.get("time"), str) and "time" not in task.roles
+
+
 def _latest_first(task: TaskPlugin, problem: Problem, table: Table, folds: Sequence[Fold]) -> list[Fold]:
     """Where rows have a time, the folds that learn from most of the past come first: where only some count, these do.
 
     A task that declares the role itself gives it a meaning of its own: its order is kept.
     """
     name = problem.roles.get("time")
-    if not isinstance(name, str) or "time" in task.roles or table[name].kind not in ("numeric", "datetime"):
+    if not in_time(task, problem) or table[name].kind not in ("numeric", "datetime"):
         return list(folds)
     return sorted(folds, key=lambda fold: -float(np.max(table[name].values[fold.valid], initial=-np.inf)))
 

@@ -25,6 +25,7 @@ class Refitting:
 
     Args:
         stopped: True ends it.
+        first: the settings are those that the first fold has found, as the others learnt from far fewer rows.
     """
 
     def __init__(
@@ -34,9 +35,10 @@ class Refitting:
         settings: Settings,
         keeper: Keeper,
         stopped: Callable[[], bool],
+        first: bool = False,
     ) -> None:
         self.executor, self.clock, self.settings = executor, clock, settings
-        self.keeper, self.stopped = keeper, stopped
+        self.keeper, self.stopped, self.first = keeper, stopped, first
 
     def of(self, plan: Deployment, trials: Mapping[str, Trial]) -> Deployment:
         """The plan with the ensemble's members fitted on all rows.
@@ -68,7 +70,7 @@ class Refitting:
 
     def _job(self, number: int, trial: Trial) -> Job:
         soft = max(0.1, self.clock.work_left()) if self.settings.clocked else math.inf
-        family, candidate = trial.family, replace(trial.candidate, params=refit_params(trial))
+        family, candidate = trial.family, replace(trial.candidate, params=refit_params(trial, self.first))
         references = family.references(candidate.encoders)
         limits = (soft, soft, self.settings.memory)
         return Job(number, candidate, -1, family.reference, references, family.resources, *limits)

@@ -35,7 +35,7 @@ from automl.search.deploy import (
 )
 from automl.search.events import EnsembleImproved, Noticed, PhaseStarted, RunEvent
 from automl.search.families import Field
-from automl.search.folding import Folding, training_rows
+from automl.search.folding import Folding, in_time, training_rows
 from automl.search.history import History, committed_plan, first_record
 from automl.search.keeper import Keeper
 from automl.search.planner import Planner
@@ -235,7 +235,8 @@ class Run:
 
     def _refit(self, plan: Deployment) -> Deployment:
         """The plan with members that are fitted on all rows."""
-        again = Refitting(self.executor, self.clock, self.settings, self.keeper, self.stopped)
+        last = in_time(self.task, self.problem)
+        again = Refitting(self.executor, self.clock, self.settings, self.keeper, self.stopped, last)
         return again.of(plan, {trial.name: trial for trial in self.board.ok()})
 
     def refit_all(self, executor: Executor, settings: Settings, stopped: Callable[[], bool]) -> None:
@@ -267,7 +268,8 @@ class Run:
 
     def _averaged(self) -> bool:
         """Do the folds' models answer by their mean? Else the ensemble's members are fitted on all rows at the end."""
-        return self.problem.kind in ADDITIVE and not self.settings.preset.refit
+        apart = self.settings.preset.refit or in_time(self.task, self.problem)
+        return self.problem.kind in ADDITIVE and not apart
 
     def _folds_of(self, trial: Trial, most: int | None = None) -> list[int]:
         """Folds whose models answer for a trial; at most so many, all that are kept for None."""

@@ -18,6 +18,7 @@ from automl.contract import AnyArray, FloatArray, Metric, Predictions, Request, 
 
 _TINY = 1e-15
 _LOWER_IS_BETTER = ("_error", "_loss", "_deviance")
+_ERRORS = {"rmse", "mse", "mae", "mape", "smape", "wape", "rmsle", "msle", "medae", "logloss"}
 Figure = Callable[[AnyArray, FloatArray, FloatArray], float]
 PerUnit = Callable[[AnyArray, FloatArray], FloatArray]
 
@@ -48,7 +49,7 @@ class ArrayMetric(Metric):
         return float(self.figure(truth.y, predictions.as_array(), weight))
 
     def per_unit(self, truth: Truth | None, predictions: Predictions, request: Request) -> FloatArray | None:
-        if self.units is None or truth is None or self.finish or truth.weight is not None:
+        if self.units is None or truth is None or truth.weight is not None:
             return None
         return self.units(truth.y, predictions.as_array())
 
@@ -140,6 +141,12 @@ def f1_scores(table: FloatArray) -> FloatArray:
     return np.asarray(np.divide(2 * hits, denominator, out=np.zeros_like(hits), where=denominator > 0))
 
 
+def f1_macro(table: FloatArray) -> float:
+    """Mean F1 of the classes that occur or are decided for, as scikit-learn's ``average="macro"``."""
+    present = (table.sum(axis=0) + table.sum(axis=1)) > 0
+    return float(f1_scores(table)[present].mean())
+
+
 def correlation(table: FloatArray) -> float:
     """Matthews' correlation of truth and decision in a (2, 2) table; 0 where one of them does not vary."""
     (a, b), (c, d) = table
@@ -157,8 +164,9 @@ class CallableMetric(Metric):
     """A user's ``function(y_true, y_pred) -> float``.
 
     `decode` turns codes and predictions into what the function expects. Lower is better when the function's name ends
-    in ``_error``, ``_loss`` or ``_deviance``, as scikit-learn names its own; an attribute ``greater_is_better`` on the
-    function overrides that, and ``needs_proba = True`` says that it takes (u, K) probabilities.
+    in ``_error``, ``_loss`` or ``_deviance``, as scikit-learn names its own, or one of its words is the usual name of
+    an error, such as ``rmse``; an attribute ``greater_is_better`` on the function overrides that, and
+    ``needs_proba = True`` says that it takes (u, K) probabilities.
     """
 
     function: Callable[..., float]
@@ -168,7 +176,9 @@ class CallableMetric(Metric):
         inner = getattr(self.function, "func", self.function)  # of a functools.partial
         name = str(getattr(inner, "__name__", type(inner).__name__))
         self.name = f"function {name}"
-        self.greater_is_better = bool(getattr(self.function, "greater_is_better", not name.endswith(_LOWER_IS_BETTER)))
+        words = name.lower().split("_")
+        lower = name.endswith(_LOWER_IS_BETTER) or (words[0] != "neg" and not _ERRORS.isdisjoint(words))
+        self.greater_is_better = bool(getattr(self.function, "greater_is_better", not lower))
 
     def __call__(self, truth: Truth | None, predictions: Predictions, request: Request) -> float:
         if truth is None:

@@ -167,6 +167,16 @@ def test_time_is_learnt_forward(fast: Any, frame: Any) -> None:
     assert beside.score_ == model.score_
 
 
+def test_what_answers_for_the_future_has_learnt_from_the_latest_rows(fast: Any) -> None:
+    rng = np.random.default_rng(0)
+    day = np.arange(300)
+    level = day + rng.normal(scale=2.0, size=300)
+    data = pd.DataFrame({"day": day, "before": np.roll(level, 1), "noise": rng.normal(size=300), "level": level})[1:]
+    model = AutoML(**fast(models=["linear-baseline", "tree-baseline"])).fit(data[:239], "level", time="day")
+    low, high = model.score_interval(60)
+    assert low < -float(np.sqrt(np.mean((model.predict(data[239:]) - data["level"][239:]) ** 2))) < max(high, 0.0)
+
+
 def test_folds_of_ones_own_are_used_in_each_form(fast: Any, wine: pd.DataFrame) -> None:
     splitter = KFold(3, shuffle=True, random_state=0)
     pairs = [(a.tolist(), b.tolist()) for a, b in splitter.split(wine)]

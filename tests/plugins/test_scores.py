@@ -161,6 +161,59 @@ def test_rmse_of_folds_is_the_rmse_of_all_rows() -> None:
     assert metric.aggregate(folds, [20, 30, 40]) == pytest.approx(scored(metric, y, p, None))
 
 
+def test_classes_that_neither_occur_nor_are_decided_for_do_not_lower_f1_macro() -> None:
+    p = np.eye(5)[[0, 1, 1, 2]]
+    assert scored(Multiclass().metrics(many(5))["f1_macro"], np.array([0, 1, 1, 0]), p, None) == pytest.approx(
+        reference.f1_score([0, 1, 1, 0], [0, 1, 1, 2], average="macro", zero_division=0)
+    )
+    assert scored(Multiclass().metrics(many(5))["f1_macro"], np.array([0, 1, 1, 2]), p, None) == 1.0
+
+
+def test_metrics_that_weigh_rare_classes_alike_decide_for_them_more_often() -> None:
+    rng = np.random.default_rng(0)
+    shares = np.array([0.9, 0.08, 0.02])
+    y = rng.choice(3, 4000, p=shares)
+    x = rng.normal(size=(4000, 3)) + 1.5 * np.eye(3)[y]
+    p = shares * np.exp(1.5 * x)
+    p /= p.sum(axis=1, keepdims=True)
+    for name, gain in (("balanced_accuracy", 0.05), ("f1_macro", 0.0)):
+        problem = replace(many(3), metric=name, facts={**many(3).facts, "shares": shares})
+        predicted, truth = [ArrayPredictions("class_proba", p[:2000])], [Truth(y[:2000])]
+        learnt = Multiclass().refine(problem, predicted, truth, Multiclass().metrics(problem)[name])
+        metric = Multiclass().metrics(learnt)[name]
+        decided = Multiclass().decide(learnt, p[2000:])
+        own = scored(metric, y[2000:], p[2000:], None)
+        assert own == pytest.approx(MANY[name](y[2000:], np.eye(3)[decided], None))
+        assert own > MANY[name](y[2000:], p[2000:], None) + gain
+
+
+def test_contributions_of_units_average_to_the_square_of_rmse() -> None:
+    rng = np.random.default_rng(0)
+    y, p = rng.normal(size=40), rng.normal(size=(40, 1))
+    metric = Regression().metrics(NUMBERS)["rmse"]
+    each = metric.per_unit(Truth(y), ArrayPredictions("real", p), Request(np.arange(40)))
+    assert each is not None
+    assert each.mean() == pytest.approx(scored(metric, y, p, None) ** 2)
+
+
+@pytest.mark.parametrize(
+    ("name", "better"),
+    [
+        ("rmse", False),
+        ("weighted_mape", False),
+        ("neg_rmse", True),
+        ("pinball_loss", False),
+        ("profit_and_loss_ratio", True),
+    ],
+)
+def test_the_name_of_a_function_tells_which_way_is_better(name: str, better: bool) -> None:
+    def function(y_true: Any, y_pred: Any) -> float:
+        return 0.0
+
+    function.__name__ = name
+    assert Regression().metric(NUMBERS, function).greater_is_better is better
+
+
 def test_contributions_of_units_average_to_the_metric() -> None:
     rng = np.random.default_rng(0)
     y, p = rng.integers(0, 2, 40), probabilities(rng, 40, 2)
