@@ -74,6 +74,7 @@ class CombineContext:
         families: one name per member, so that a choice can keep several families; empty when unknown.
         calls: about how many metric calls may be made; None leaves it to the combiner.
         scores: (n_members,) scores of the members on the same units when they are known, higher is better.
+        most: about how many members may have a share.
     """
 
     metric: Metric
@@ -84,6 +85,7 @@ class CombineContext:
     families: tuple[str, ...] = ()
     calls: float | None = None
     scores: FloatArray | None = None
+    most: int = 5
 
     def seconds(self, n_members: int) -> FloatArray:
         """(n_members,) `costs` to reckon with: unknown ones as high as the highest known, 0 when none is known."""

@@ -79,6 +79,7 @@ def blend(
     alone: bool = False,
     greedy: bool = False,
     calibrate: bool = True,
+    most: int = 5,
 ) -> Blend:
     """Choose how the members answer together.
 
@@ -100,8 +101,10 @@ def blend(
         alone: the best single member answers, as it is.
         greedy: means are selected greedily for the metric, never weighted for the smooth loss.
         calibrate: False leaves the answer as it is combined.
+        most: about how many members may have a share.
     """
-    ctx = CombineContext(metric, seed, deadline, () if costs is None else tuple(costs), budget, tuple(families or ()))
+    known = () if costs is None else tuple(costs)
+    ctx = CombineContext(metric, seed, deadline, known, budget, tuple(families or ()), most=most)
     every = ctx.seconds(len(members))
     allowed, budget = affordable(every, budget)
     positions = tuple(int(m) for m in allowed)

@@ -29,7 +29,7 @@ from automl.ensemble.cost import affordable
 from automl.ensemble.evidence import TINY, Evidence
 
 POOL = 20
-MEMBERS = 5
+FEW = 5
 SURE = 4
 AIM = 0.25
 SMALLEST = 0.03
@@ -39,7 +39,7 @@ CELLS = 1_000_000
 
 
 class WeightedMean(Combiner):
-    """A mean of at most `MEMBERS` members, chosen and weighted for the smooth loss of their kind.
+    """A mean of at most `CombineContext.most` members, chosen and weighted for the smooth loss of their kind.
 
     The best `POOL` members are weighted together; those with the largest weights are kept and weighted anew. Beyond
     `SURE` members one is kept only while all together cost no more than `AIM` of the budget.
@@ -64,8 +64,8 @@ class WeightedMean(Combiner):
         costs = ctx.seconds(len(members))
         allowed, budget = affordable(costs, ctx.budget)
         ranked = allowed[np.argsort(evidence.losses()[allowed], kind="stable")]
-        pool = self._pool(ranked, ctx.families, sum(len(truth) for truth in truths if truth is not None))[:POOL]
-        kept = _kept(pool, evidence.weights(pool, self.prior), costs, budget)
+        pool = self._pool(ranked, ctx, sum(len(truth) for truth in truths if truth is not None))[:POOL]
+        kept = _kept(pool, evidence.weights(pool, self.prior), costs, budget, ctx.most)
         weights = evidence.weights(kept, self.prior)
         weights = np.where(weights >= max(SMALLEST, self.least / len(kept)), weights, 0.0)
         self.shares = np.zeros(len(members))
@@ -93,7 +93,7 @@ class WeightedMean(Combiner):
         """The shares and the exponent."""
         return {"shares": self.shares, "exponent": self.exponent}
 
-    def _pool(self, ranked: IntArray, families: Sequence[str], n_units: int) -> IntArray:
+    def _pool(self, ranked: IntArray, ctx: CombineContext, n_units: int) -> IntArray:
         """Those of the members, the best first, that may be chosen."""
         return ranked
 
@@ -129,9 +129,10 @@ class VariedMean(WeightedMean):
     prior: ClassVar[float] = 50.0
     least: ClassVar[float] = 0.4
 
-    def _pool(self, ranked: IntArray, families: Sequence[str], n_units: int) -> IntArray:
-        names = [families[m] if families else str(m) for m in ranked.tolist()]
-        most = max(-(-LEAST_VARIED // max(1, len(set(names)))), 1 + n_units // UNITS_FOR_ONE_MORE)
+    def _pool(self, ranked: IntArray, ctx: CombineContext, n_units: int) -> IntArray:
+        names = [ctx.families[m] if ctx.families else str(m) for m in ranked.tolist()]
+        families = max(1, len(set(names)))
+        most = max(-(-LEAST_VARIED // families), 1 + n_units // UNITS_FOR_ONE_MORE) + max(0, ctx.most - FEW) // families
         return np.array([m for n, m in enumerate(ranked) if names[:n].count(names[n]) < most], dtype=np.int64)
 
 
@@ -148,13 +149,13 @@ def power_mean(values: Sequence[FloatArray], shares: FloatArray, exponent: float
     return np.asarray(mean / mean.sum(axis=1, keepdims=True))
 
 
-def _kept(pool: IntArray, weights: FloatArray, costs: FloatArray, budget: float) -> IntArray:
+def _kept(pool: IntArray, weights: FloatArray, costs: FloatArray, budget: float, most: int) -> IntArray:
     """Sorted members with the largest weights that the budget holds; more than a few only while they are cheap."""
     kept: list[int] = []
     spent = 0.0
     for position in np.argsort(-weights, kind="stable"):
         member = int(pool[position])
-        if kept and (weights[position] < SMALLEST / 2 or len(kept) == MEMBERS):
+        if kept and (weights[position] < SMALLEST / 2 or len(kept) >= most):
             break
         limit = budget if len(kept) < SURE else AIM * budget
         if not kept or spent + costs[member] <= limit:

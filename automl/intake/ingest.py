@@ -13,6 +13,7 @@ from automl.intake.containers import Frame, key_of, open_table
 from automl.intake.drops import useless
 from automl.intake.infer import infer
 from automl.intake.refusals import shorten
+from automl.intake.repeats import repeated
 from automl.intake.roles import Role, resolve
 from automl.intake.rules import Rule
 from automl.intake.schema import Schema
@@ -20,6 +21,7 @@ from automl.intake.target import check_weight, group_rule, infer_target, rows_wi
 from automl.intake.wrap import Container
 
 _SHAPELESS = frozenset(["target", "weight", "groups"])
+_ALONE = frozenset(["target", "weight"])  # roles of tables in which each row stands for itself
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,8 @@ def ingest(
     read = _without_copy_of_target(read, named, findings)
     rows, read = _with_target(read, named, frame.n_rows, findings)
     read = _teaching(frame, read, named, findings)
+    if set(named) <= _ALONE:
+        findings += repeated([one.column for one in read if one.rule.name != named.get("weight")], len(rows))
     schema = Schema(
         tuple(one.rule for one in read), tuple(one.position for one in read), named, len(frame.labels), frame.named
     )

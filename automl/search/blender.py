@@ -169,6 +169,7 @@ class Blender:
             alone=not preset.ensemble,
             greedy=preset.greedy,
             calibrate=preset.calibrate,
+            most=preset.members,
         )
 
         def made() -> Blended:

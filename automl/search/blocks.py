@@ -1,15 +1,15 @@
 """Feature blocks: added to a family's best candidate, and kept where a paired test on the same folds shows a gain.
 
 symbol    meaning
-d         score with the block minus score without it, one per fold
+d         score with the block minus score without it, one per fold, or per part of the only fold
 gain      mean of d
-error     its standard error; 0 with one fold
+error     its standard error
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -36,12 +36,15 @@ class Blocks:
 
     A block is tested first by the family that asks first. Others try it only when it helped there, each with a test of
     its own.
+
+    gains: how much higher the first trial scores than the second, in several comparisons.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, gains: Callable[[Trial, Trial], Sequence[float]]) -> None:
+        self._gains = gains
         self._kept: dict[str, tuple[str, ...]] = {}
         self._tests: list[_Test] = []
-        self._judged = 0
+        self._helped: list[bool] = []
 
     def encoders(self, family: Family) -> tuple[str, ...]:
         """The chain of the family's new candidates: its own and the blocks that have helped it."""
@@ -83,25 +86,24 @@ class Blocks:
 
     def judge(self) -> None:
         """Look at the tests that have ended, in order; a block that helps joins its family's chain."""
-        while self._judged < len(self._tests) and not self._tests[self._judged].trial.running:
-            test = self._tests[self._judged]
-            self._judged += 1
-            if _helps(test):
+        for test in self._tests[len(self._helped) :]:
+            if test.trial.running:
+                return
+            self._helped.append(self._helps(test))
+            if self._helped[-1]:
                 self._kept[test.family] = (*self._kept.get(test.family, ()), test.block)
 
     def _open(self, family: Family, block: str) -> bool:
         """Not yet tried by this family, under test nowhere, and not found useless elsewhere."""
-        if any(test.trial.running for test in self._tests):
+        if len(self._helped) < len(self._tests):
             return False
-        others = [test for test in self._tests if test.block == block]
-        return all(test.family != family.name and _helps(test) for test in others)
+        tests = zip(self._tests, self._helped, strict=True)
+        return all(test.family != family.name and helped for test, helped in tests if test.block == block)
 
-
-def _helps(test: _Test) -> bool:
-    """Is the gain above its standard error, on all folds that both have?"""
-    if test.trial.state != "ok":
-        return False
-    folds = sorted(set(test.trial.results) & set(test.base.results))
-    d = np.array([test.trial.results[f].score - test.base.results[f].score for f in folds])
-    error = float(np.std(d, ddof=1)) / math.sqrt(len(d)) if len(d) > 1 else 0.0
-    return bool(len(d)) and float(d.mean()) > error
+    def _helps(self, test: _Test) -> bool:
+        """Is the gain above its standard error?"""
+        if test.trial.state != "ok":
+            return False
+        d = np.asarray(self._gains(test.trial, test.base))
+        error = float(np.std(d, ddof=1)) / math.sqrt(len(d)) if len(d) > 1 else 0.0
+        return bool(len(d)) and float(d.mean()) > error

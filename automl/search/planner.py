@@ -50,7 +50,7 @@ class Planner:
         self._scouting = self._ladder.next() is not None
         self._points = {family.name: list(range(len(family.points))) for family in field.searched()}
         self._suggestions = suggestions_for({f.name: f.space for f in field.searched()}, task, settings)
-        self._blocks = Blocks()
+        self._blocks = Blocks(scorer.gains)
         self._dry: set[str] = set()
         self._spent: dict[str, tuple[int, int]] = {}
         self.helpful: frozenset[str] = frozenset()

@@ -14,6 +14,7 @@ import numpy as np
 
 from automl.contract import (
     ADDITIVE,
+    AnyArray,
     ArrayPredictions,
     Metric,
     Predictions,
@@ -23,10 +24,12 @@ from automl.contract import (
     TaskPlugin,
     Truth,
 )
+from automl.ensemble.scoring import take
 from automl.search.folding import Folding
 from automl.search.trial import Trial
 
 _SHARES = (0.15, 0.3)
+_PARTS = 8
 
 
 class Scorer:
@@ -84,6 +87,30 @@ class Scorer:
             scores = [self._mixed(f, trial, best, share) for f in folds]
             gains.append(float(np.mean(scores)) - best.mean(folds))
         return float(np.nanmax(gains))
+
+    def gains(self, trial: Trial, base: Trial) -> list[float]:
+        """How much higher `trial` scores than `base` on each fold that both have; empty where there is none.
+
+        With one fold, as many figures as it is cut into parts: their mean is the gain on the fold, and they differ as
+        the gains on the parts do.
+        """
+        folds = sorted(set(trial.results) & set(base.results))
+        whole = [trial.results[f].score - base.results[f].score for f in folds]
+        if len(folds) != 1:
+            return whole
+        truth, request = self.truths[folds[0]], self.requests[folds[0]]
+        sides = [t.results[folds[0]].predictions for t in (trial, base)]
+        parts = np.array_split(np.random.default_rng(0).permutation(len(request)), _PARTS)
+        try:
+            one, other = (np.array([self._part_score(r, side, truth, request) for r in parts]) for side in sides)
+        except Exception:  # a stranger's metric, or predictions that cannot be cut
+            return whole
+        known = (one - other)[np.isfinite(one - other)]
+        return [float(d) for d in known - known.mean() + whole[0]] if len(known) > 1 else whole
+
+    def _part_score(self, rows: AnyArray, said: Predictions, truth: Truth | None, request: Request) -> float:
+        part, known, asked = take(rows, said, truth, request)
+        return float(self.metric.score(known, part, asked))
 
     def _mixed(self, fold: int, trial: Trial, best: Trial, share: float) -> float:
         one, other = (t.results[fold].predictions.as_array() for t in (trial, best))

@@ -25,6 +25,7 @@ class Preset:
         repeats: on little data, more than one round of folds for the best.
         blocks: try feature blocks.
         ensemble: combine models; False keeps the best one alone.
+        members: about how many models may be combined, if they are fast enough together.
         greedy: combine by greedy selection, never by weights for the smooth loss.
         stack: try a second layer over the ensemble's answer.
         calibrate: calibrate the ensemble's answer where that helps.
@@ -41,6 +42,7 @@ class Preset:
     repeats: bool = True
     blocks: bool = True
     ensemble: bool = True
+    members: int = 5
     greedy: bool = False
     stack: bool = True
     calibrate: bool = True
@@ -52,7 +54,7 @@ class Preset:
 PRESETS = {
     "fast": Preset(max_folds=3, row_ms=2.0, starts=3),
     "balanced": Preset(),
-    "best": Preset(row_ms=300.0),
+    "best": Preset(row_ms=300.0, members=16),
     "interpretable": Preset(blocks=False, ensemble=False, refit=True, readable=True),
 }
 

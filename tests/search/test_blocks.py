@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from automl.discovery import PluginRef
 from automl.execution.job import Job
 
@@ -63,3 +65,19 @@ def test_jobs_carry_the_references_of_their_chain(bench: Any) -> None:
     search = bench.search([with_block(bench.family("a", starts=3))], answer_with(1.0, 0.5), n_trials=4)
     for job in search.executor.jobs:
         assert tuple(ref.name for ref in job.encoders) == job.candidate.encoders
+
+
+def test_with_one_fold_a_block_must_help_in_its_parts(bench: Any) -> None:
+    """A mean error that is lower by luck alone, as some units are hit better and others worse, is no gain."""
+    luck = np.tile([0.0, 0.0, 0.0, 0.69, 0.69, 0.69], 10)
+
+    def answer(job: Job) -> Any:
+        return helped if BLOCK in job.candidate.encoders else 0.5
+
+    helped: Any = 0.4
+    found = bench.search([with_block(bench.family("a", starts=3))], answer, n_trials=6, n_folds=1)
+    assert set(chains(found, "a")[3:]) == {(BLOCK,)}
+    helped = luck[: len(found.executor.dataset.folds[0].valid)]
+    assert np.sqrt(np.mean(helped**2)) < 0.5
+    found = bench.search([with_block(bench.family("a", starts=3))], answer, n_trials=6, n_folds=1)
+    assert chains(found, "a").count((BLOCK,)) == 1
