@@ -40,7 +40,7 @@ from automl.search.history import History, committed_plan, first_record
 from automl.search.keeper import Keeper
 from automl.search.planner import Planner
 from automl.search.refine import Refined, refined
-from automl.search.refitting import Refitting
+from automl.search.refitting import Refitting, seconds_to_refit, worth_refitting
 from automl.search.rows import board_rows
 from automl.search.scheduler import Scheduler
 from automl.search.scorer import Scorer
@@ -49,7 +49,6 @@ from automl.search.telling import run_finished, why_nothing
 from automl.search.trial import Trial
 from automl.store import RunFolder
 
-_REFIT_SHARE = 0.2
 _HONEST_BYTES, _COLUMN_BYTES, _BESIDE_BYTES = 4, 200, 10_000
 
 
@@ -208,7 +207,7 @@ class Run:
         self._combiner = made.blend.combiner
         learnt = self._refine(made.blend)
         plan = replace(self._planned(made.blend, made.pool, made.folds), score=learnt.score)
-        if not self._averaged():
+        if self._refits():
             self.clock.refitting = self.clock.blending = 0.0  # what they were kept for is over
             plan = self._refit(plan)
         self.honest = self._honest(made.blend, learnt.optimism)
@@ -235,9 +234,10 @@ class Run:
 
     def _refit(self, plan: Deployment) -> Deployment:
         """The plan with members that are fitted on all rows."""
-        last = in_time(self.task, self.problem)
-        again = Refitting(self.executor, self.clock, self.settings, self.keeper, self.stopped, last)
-        return again.of(plan, {trial.name: trial for trial in self.board.ok()})
+        tools = (self.executor, self.clock, self.settings, self.keeper, self.stopped)
+        return Refitting(*tools, in_time(self.task, self.problem)).of(
+            plan, {trial.name: trial for trial in self.board.ok()}
+        )
 
     def refit_all(self, executor: Executor, settings: Settings, stopped: Callable[[], bool]) -> None:
         """After the search: fit the ensemble's members on all rows and commit them."""
@@ -267,9 +267,13 @@ class Run:
         return self.folding.deployed if self._averaged() else 1
 
     def _averaged(self) -> bool:
-        """Do the folds' models answer by their mean? Else the ensemble's members are fitted on all rows at the end."""
+        """Do the folds' models answer by their mean, at least until the end?"""
         apart = self.settings.preset.refit or in_time(self.task, self.problem)
         return self.problem.kind in ADDITIVE and not apart
+
+    def _refits(self) -> bool:
+        """Are the ensemble's members fitted on all rows at the end, to answer in place of their folds' models?"""
+        return not self._averaged() or worth_refitting(self.settings, self.folding.judged)
 
     def _folds_of(self, trial: Trial, most: int | None = None) -> list[int]:
         """Folds whose models answer for a trial; at most so many, all that are kept for None."""
@@ -301,11 +305,9 @@ class Run:
 
     def _keep_time_to_refit(self) -> None:
         """For the members, where they are fitted on all rows at the end."""
-        if self.plan is None or self._averaged() or not self.settings.clocked:
-            return
-        walls = [max(r.wall for r in t.results.values()) for t in self.board.ok() if t.name in self.plan.chosen]
-        rounds = math.ceil(len(walls) / self.settings.slots)
-        self.clock.refitting = min(_REFIT_SHARE * self.settings.seconds, 1.5 * rounds * max(walls))
+        if self.plan is not None and self._refits() and self.settings.clocked:
+            chosen = [trial for trial in self.board.ok() if trial.name in self.plan.chosen]
+            self.clock.refitting = seconds_to_refit(chosen, self.settings)
 
     def everyone(self) -> list[Member]:
         """All complete trials whose models are in the run's folder, committed or not."""

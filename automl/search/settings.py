@@ -29,7 +29,8 @@ class Preset:
         greedy: combine by greedy selection, never by weights for the smooth loss.
         stack: try a second layer over the ensemble's answer.
         calibrate: calibrate the ensemble's answer where that helps.
-        refit: answer with models fitted again on all rows, not with the mean of the folds' models.
+        refit: answer with models fitted again on all rows, not with the mean of the folds' models; None does so where
+            there are few folds and 180 seconds or more.
         readable: only models that `AutoML.describe` can put in words.
         threads: of one fit; that many fewer run at a time.
     """
@@ -46,7 +47,7 @@ class Preset:
     greedy: bool = False
     stack: bool = True
     calibrate: bool = True
-    refit: bool = False
+    refit: bool | None = None
     readable: bool = False
     threads: int = 1
 

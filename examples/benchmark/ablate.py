@@ -27,6 +27,7 @@ CHANGES: Mapping[str, Mapping[str, Any]] = {
     "no second layer": {"preset": {"stack": False}},
     "no calibration": {"preset": {"calibrate": False}},
     "members refit on all rows": {"preset": {"refit": True}},
+    "the mean of the folds' models": {"preset": {"refit": False}},
     "any latency": {"preset": {"row_ms": 1e9}},
     "one fit at a time on two threads": {"preset": {"threads": 2}},
 }

@@ -1,0 +1,38 @@
+"""With minutes of time and few folds, members that could answer by the mean of their folds' models learn all rows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sklearn.datasets import load_wine
+
+from automl import AutoML, Preset
+from automl.search.refitting import worth_refitting
+from automl.search.settings import Settings
+from automl.store import load_manifest
+
+
+def clocked(seconds: float, **preset: Any) -> Settings:
+    return Settings(deadline=seconds, seconds=seconds, preset=Preset(**preset))
+
+
+def test_it_is_for_minutes_and_few_folds() -> None:
+    assert worth_refitting(clocked(300.0), 5)
+    assert not worth_refitting(clocked(60.0), 5)
+    assert not worth_refitting(clocked(300.0), 8)
+    assert not worth_refitting(clocked(300.0, refit=False), 5)
+    assert not worth_refitting(Settings(n_trials=10), 5)
+
+
+@pytest.mark.parametrize(("refit", "folds"), [(None, [-1]), (False, [0, 1, 2])], ids=["all-rows", "mean"])
+def test_members_answer_with_a_model_of_all_rows(refit: bool | None, folds: list[int], tmp_path: Path) -> None:
+    options: dict[str, Any] = {"models": ["tree-baseline"], "executor": "inline", "verbose": 0, "random_state": 0}
+    preset = Preset(refit=refit, folds=3, row_ms=1e6)
+    model = AutoML(time_limit=600, n_trials=2, preset=preset, path=tmp_path / "run", **options)
+    frame = load_wine(as_frame=True).frame
+    model.fit(frame, "target")
+    plan = load_manifest(tmp_path / "run").content["deployment"]
+    assert all(list(member["folds"]) == folds for member in plan["members"] if member["name"] in plan["chosen"])
+    assert model.score(frame) > -0.6
