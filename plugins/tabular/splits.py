@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import itertools
 from collections.abc import Sequence
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 import numpy as np
 
 from automl.contract import AnyArray, Column, DataError, FloatArray, Fold, FoldPlan, IntArray, Problem, Table
+
+_MANY_GROUPS = 2_000
 
 
 def split(problem: Problem, table: Table, plan: FoldPlan, strata: IntArray) -> list[Fold]:
@@ -47,6 +50,8 @@ def grouped(groups: IntArray, strata: IntArray, plan: FoldPlan) -> list[Fold]:
     if n_groups < 2:
         raise DataError("groups-one", "all rows are in one group", "groups", "Give at least two groups, or none.")
     n_bins = min(plan.n_folds if plan.n_folds > 1 else max(2, round(1 / plan.holdout)), n_groups)
+    if n_groups > _MANY_GROUPS:
+        return _folds(_filled(groups, n_bins, plan.seed), range(n_bins if plan.n_folds > 1 else 1))
     bins = np.zeros(len(groups), dtype=np.int64)
     splitter = StratifiedGroupKFold(n_bins, shuffle=True, random_state=plan.seed)
     few = np.bincount(strata - strata.min())[strata - strata.min()] < n_bins
@@ -56,6 +61,23 @@ def grouped(groups: IntArray, strata: IntArray, plan: FoldPlan) -> list[Fold]:
     for number, (_, valid) in enumerate(splitter.split(np.zeros(len(groups)), steady, groups)):
         bins[valid] = number
     return _folds(bins, range(n_bins if plan.n_folds > 1 else 1))
+
+
+def _filled(groups: IntArray, n_bins: int, seed: int) -> IntArray:
+    """(n,) bins of about equal size: each group, the largest first, goes where there are fewest rows.
+
+    For so many groups that strata come out about even by themselves; balancing them takes half a millisecond a group.
+    """
+    sizes = np.bincount(groups)
+    order = np.random.default_rng(seed).permutation(len(sizes))
+    order = order[np.argsort(-sizes[order], kind="stable")]
+    filled = [(0, bin_) for bin_ in range(n_bins)]
+    place = np.zeros(len(sizes), dtype=np.int64)
+    for group in order.tolist():
+        rows, bin_ = filled[0]
+        place[group] = bin_
+        heapq.heapreplace(filled, (rows + int(sizes[group]), bin_))
+    return np.asarray(place[groups], dtype=np.int64)
 
 
 def forward(times: FloatArray, plan: FoldPlan) -> list[Fold]:

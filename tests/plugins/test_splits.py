@@ -79,6 +79,21 @@ def test_a_group_is_never_on_both_sides(n_folds: int) -> None:
     assert n_folds == 1 or covers(folds, 300)
 
 
+@pytest.mark.parametrize("n_folds", [1, 5])
+def test_thousands_of_groups_are_kept_whole_in_folds_of_equal_size(n_folds: int) -> None:
+    rng = np.random.default_rng(0)
+    groups = rng.geometric(0.0003, 12_000).astype(np.int64)
+    strata = rng.integers(0, 2, 12_000)
+    folds = grouped(groups, strata, FoldPlan(n_folds, holdout=0.2, seed=1))
+    assert len(folds) == n_folds
+    for fold in folds:
+        assert not set(groups[fold.train]) & set(groups[fold.valid])
+        assert abs(len(fold.valid) - 2400) <= 12
+        assert abs(strata[fold.valid].mean() - 0.5) < 0.05
+    again = grouped(groups, strata, FoldPlan(n_folds, holdout=0.2, seed=2))
+    assert set(again[0].valid) != set(folds[0].valid)
+
+
 def test_fewer_groups_than_folds_make_fewer_folds() -> None:
     groups = np.repeat(np.arange(3), 20)
     assert len(grouped(groups, codes(0, 60, [0.5, 0.5]), FoldPlan(8))) == 3
