@@ -110,7 +110,7 @@ def _latest_first(task: TaskPlugin, problem: Problem, table: Table, folds: Seque
     A task that declares the role itself gives it a meaning of its own: its order is kept.
     """
     name = problem.roles.get("time")
-    if not in_time(task, problem) or table[name].kind not in ("numeric", "datetime"):
+    if not isinstance(name, str) or not in_time(task, problem) or table[name].kind not in ("numeric", "datetime"):
         return list(folds)
     return sorted(folds, key=lambda fold: -float(np.max(table[name].values[fold.valid], initial=-np.inf)))
 

@@ -235,9 +235,8 @@ class Run:
     def _refit(self, plan: Deployment) -> Deployment:
         """The plan with members that are fitted on all rows."""
         tools = (self.executor, self.clock, self.settings, self.keeper, self.stopped)
-        return Refitting(*tools, in_time(self.task, self.problem)).of(
-            plan, {trial.name: trial for trial in self.board.ok()}
-        )
+        trials = {trial.name: trial for trial in self.board.ok()}
+        return Refitting(*tools, in_time(self.task, self.problem)).of(plan, trials)
 
     def refit_all(self, executor: Executor, settings: Settings, stopped: Callable[[], bool]) -> None:
         """After the search: fit the ensemble's members on all rows and commit them."""
@@ -268,8 +267,7 @@ class Run:
 
     def _averaged(self) -> bool:
         """Do the folds' models answer by their mean, at least until the end?"""
-        apart = self.settings.preset.refit or in_time(self.task, self.problem)
-        return self.problem.kind in ADDITIVE and not apart
+        return self.problem.kind in ADDITIVE and not (self.settings.preset.refit or in_time(self.task, self.problem))
 
     def _refits(self) -> bool:
         """Are the ensemble's members fitted on all rows at the end, to answer in place of their folds' models?"""
