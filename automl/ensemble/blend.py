@@ -79,7 +79,7 @@ def blend(
     alone: bool = False,
     greedy: bool = False,
     calibrate: bool = True,
-    most: int = 5,
+    most: int = CombineContext.most,
 ) -> Blend:
     """Choose how the members answer together.
 

@@ -29,7 +29,6 @@ from automl.ensemble.cost import affordable
 from automl.ensemble.evidence import TINY, Evidence
 
 POOL = 20
-FEW = 5
 SURE = 4
 AIM = 0.25
 SMALLEST = 0.03
@@ -132,7 +131,8 @@ class VariedMean(WeightedMean):
     def _pool(self, ranked: IntArray, ctx: CombineContext, n_units: int) -> IntArray:
         names = [ctx.families[m] if ctx.families else str(m) for m in ranked.tolist()]
         families = max(1, len(set(names)))
-        most = max(-(-LEAST_VARIED // families), 1 + n_units // UNITS_FOR_ONE_MORE) + max(0, ctx.most - FEW) // families
+        most = max(-(-LEAST_VARIED // families), 1 + n_units // UNITS_FOR_ONE_MORE)
+        most += max(0, ctx.most - CombineContext.most) // families
         return np.array([m for n, m in enumerate(ranked) if names[:n].count(names[n]) < most], dtype=np.int64)
 
 

@@ -11,6 +11,7 @@ from automl.contract import AnyArray, Column, Finding
 FEW_ROWS = 50
 SHARE = 0.01
 FINE = 0.3
+_FIRST = 3
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 _KINDS = ("numeric", "category", "datetime", "text")
 
@@ -22,9 +23,10 @@ def repeated(columns: Sequence[Column], n_rows: int) -> list[Finding]:
     """
     if n_rows < FEW_ROWS or not columns or any(column.kind not in _KINDS for column in columns):
         return []
-    marks = _marks(columns)
-    distinct = len(np.unique(marks))
-    if n_rows - distinct <= SHARE * n_rows or not any(_fine(column, distinct) for column in columns):
+    if any(_distinct([column]) >= (1 - SHARE) * n_rows for column in columns[:_FIRST]):  # enough for most tables
+        return []
+    distinct = _distinct(columns)
+    if distinct >= (1 - SHARE) * n_rows or not any(_fine(column, distinct) for column in columns):
         return []
     what = f"{n_rows - distinct:,} of {n_rows:,} rows repeat other rows, the target too"
     done = "kept: where they are copies, scores are too good; leave them out, or name what belongs together by groups="
@@ -38,13 +40,13 @@ def _fine(column: Column, distinct: int) -> bool:
     return len(np.unique(values)) > FINE * distinct
 
 
-def _marks(columns: Sequence[Column]) -> AnyArray:
-    """(n_rows,) uint64; equal rows have equal ones, and others hardly ever do."""
+def _distinct(columns: Sequence[Column]) -> int:
+    """How many rows differ, by 64 bits that equal rows share, and others hardly ever do."""
     marks = np.zeros(len(columns[0]), dtype=np.uint64)
     for column in columns:
         marks = (marks ^ _bits(column)) * _MIX
         marks ^= marks >> np.uint64(29)
-    return marks
+    return len(np.unique(marks))
 
 
 def _bits(column: Column) -> AnyArray:

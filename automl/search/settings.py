@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from automl.contract import OptionError, Plugin, TaskPlugin
+from automl.contract import CombineContext, OptionError, Plugin, TaskPlugin
 
 DEFAULT_SECONDS = 300.0
 
@@ -43,7 +43,7 @@ class Preset:
     repeats: bool = True
     blocks: bool = True
     ensemble: bool = True
-    members: int = 5
+    members: int = CombineContext.most
     greedy: bool = False
     stack: bool = True
     calibrate: bool = True

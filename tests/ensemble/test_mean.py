@@ -43,6 +43,14 @@ def test_of_every_family_only_the_best_is_weighed_where_units_are_few(
     assert np.count_nonzero(fitted(data, log_loss).weights()) > 3
 
 
+def test_more_members_may_have_a_share_where_more_are_allowed(case: Callable[..., Any], log_loss: Metric) -> None:
+    data = case(4000, 3, [0.6] * 12)
+    counts = [np.count_nonzero(fitted(data, log_loss, most=most).weights()) for most in (5, 16)]
+    assert counts[0] <= 5 < counts[1] <= 12
+    ctx = CombineContext(log_loss, families=("a",) * 6 + ("b",) * 6, most=16)
+    assert np.count_nonzero(VariedMean().fit(data.members, data.truths, data.requests, ctx).weights()) > 5
+
+
 def test_a_family_alone_may_send_several_members(case: Callable[..., Any], log_loss: Metric) -> None:
     data = case(600, 3, [0.6] * 6)
     ctx = CombineContext(log_loss, families=("a",) * 6)

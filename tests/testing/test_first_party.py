@@ -27,7 +27,8 @@ def cases(group: str, checks: tuple[Check, ...], subject_of: Any) -> list[Any]:
             continue
         plugin = plugins.load(name)
         if missing := missing_requirement(plugin):
-            found.append(pytest.param(None, None, id=name, marks=pytest.mark.skip(reason=f"no library: {missing}")))
+            absent = pytest.mark.skip(reason="a library that the plugin named by this case requires is not installed")
+            found.append(pytest.param(None, None, id=f"{name}: {missing}", marks=absent))
             continue
         subject = subject_of(plugin)
         found += [pytest.param(subject, c, id=f"{name}-{c.name}") for c in checks if c.applies(subject)]
