@@ -33,10 +33,13 @@ def worth_refitting(settings: Settings, folds: int) -> bool:
 
 
 def seconds_to_refit(trials: Sequence[Trial], settings: Settings) -> float:
-    """What to keep for fitting these on all rows, at most a fifth of the time."""
+    """What to keep for fitting these on all rows, at most a fifth of the time.
+
+    None are there while a resumed run fits its committed members again.
+    """
     walls = [max(result.wall for result in trial.results.values()) for trial in trials]
     rounds = math.ceil(len(walls) / settings.slots)
-    return min(_SHARE * settings.seconds, _MARGIN * rounds * max(walls))
+    return min(_SHARE * settings.seconds, _MARGIN * rounds * max(walls, default=0.0))
 
 
 class Refitting:

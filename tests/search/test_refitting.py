@@ -9,7 +9,7 @@ import pytest
 from sklearn.datasets import load_wine
 
 from automl import AutoML, Preset
-from automl.search.refitting import worth_refitting
+from automl.search.refitting import seconds_to_refit, worth_refitting
 from automl.search.settings import Settings
 from automl.store import load_manifest
 
@@ -24,6 +24,10 @@ def test_it_is_for_minutes_and_few_folds() -> None:
     assert not worth_refitting(clocked(300.0), 8)
     assert not worth_refitting(clocked(300.0, refit=False), 5)
     assert not worth_refitting(Settings(n_trials=10), 5)
+
+
+def test_no_time_is_kept_while_the_members_are_not_there() -> None:
+    assert seconds_to_refit([], clocked(300.0)) == 0.0
 
 
 @pytest.mark.parametrize(("refit", "folds"), [(None, [-1]), (False, [0, 1, 2])], ids=["all-rows", "mean"])
