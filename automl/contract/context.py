@@ -66,6 +66,8 @@ class FitContext:
         device: ``"cpu"`` or ``"cuda"`` or ``"cuda:1"``.
         deadline: monotonic time to be done by, in seconds; infinite when nothing may depend on the clock.
         problem_facts: what the task learnt (`Problem.facts`): classes, an item index, a vocabulary.
+        aim: what of a number's distribution does best by the metric: ``"mean"``, ``"median"``, ``"relative-median"``
+            (`Metric.aim`). Models that only know means take part all the same.
         report: ``report(step, value) -> stop?`` for iterative models; `value` is a loss, lower is better.
     """
 
@@ -75,6 +77,7 @@ class FitContext:
     device: str = "cpu"
     deadline: float = math.inf
     problem_facts: Mapping[str, Any] = field(default_factory=dict)
+    aim: str = "mean"
     report: Callable[[int, float], bool] = _never
 
     @property

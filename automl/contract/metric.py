@@ -25,11 +25,14 @@ class Metric(ABC):
         greater_is_better: direction of `__call__`.
         decides: what the metric looks at: ``"values"`` as they are or ``"labels"`` after a decision (binary tasks then
             tune their threshold for it).
+        aim: what of a number's distribution does best under the metric: ``"mean"``, ``"median"`` (absolute errors) or
+            ``"relative-median"`` (absolute errors as shares of the true value). Models are told it (`FitContext.aim`).
     """
 
     name: str
     greater_is_better: bool = True
     decides: str = "values"
+    aim: str = "mean"
 
     @abstractmethod
     def __call__(self, truth: Truth | None, predictions: Predictions, request: Request) -> float:

@@ -164,7 +164,8 @@ def _shipped(pool: Pool, crossed: CrossFit, way: Way) -> Blend:
     """The way fitted on everything and calibrated, without the members it does not need."""
     scorer = crossed.scorer
     first, keep, shares, second = fitted(pool, crossed, way)
-    calibration, folds = calibrated(way.crossed.predictions, crossed.parts, scorer, pool.bounds, pool.calibrate)
+    learn = pool.calibrate and scorer.metric.aim == "mean"  # a line of least squares leads to means
+    calibration, folds = calibrated(way.crossed.predictions, crossed.parts, scorer, pool.bounds, learn)
     recipe = Recipe(first, second, calibration)
     shown = crossed.shown if recipe.needs_features and crossed.shown is not None else scorer.requests
     applied = [recipe.apply([pool.members[m][f] for m in keep], q, q.X) for f, q in enumerate(shown)]

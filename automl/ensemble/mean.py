@@ -59,7 +59,7 @@ class WeightedMean(Combiner):
         ctx: CombineContext,
     ) -> Self:
         """Choose members, weights and exponent. Raises TypeError where there is no smooth loss."""
-        evidence = Evidence.of(members, truths, ctx.seed)
+        evidence = Evidence.of(members, truths, ctx.seed, ctx.metric.aim)
         costs = ctx.seconds(len(members))
         allowed, budget = affordable(costs, ctx.budget)
         ranked = allowed[np.argsort(evidence.losses()[allowed], kind="stable")]

@@ -15,7 +15,7 @@ import numpy as np
 from automl.contract import AnyArray, Batch, Estimate, Facts, Feature, FitContext, FitInfo, Formula
 
 from .base import RowModel, two_columns
-from .lightgbm import dataset, stopper
+from .lightgbm import dataset, objective, stopper
 from .shapes import Shapes, Stump, scores, tabulate, terms
 from .watch import Watch
 
@@ -95,11 +95,7 @@ class AdditiveTrees(RowModel):
         own = {name: value for name, value in self.tuned.items() if name not in ("bags", "n_estimators")}
         settings = {**_FIXED, **own, "num_threads": ctx.threads}
         settings["min_data_in_leaf"] = min(settings["min_data_in_leaf"], max(1, len(train.X) // 8))
-        if not self.classifies:
-            return {**settings, "objective": "regression", "metric": "l2"}
-        if len(self.seen) == 2:
-            return {**settings, "objective": "binary", "metric": "binary_logloss"}
-        return {**settings, "objective": "multiclass", "metric": "multi_logloss", "num_class": len(self.seen)}
+        return settings | objective(len(self.seen) if self.classifies else 0, self.absolute)
 
     def _boosted(self, settings: dict[str, Any], data: Any, held: Any, watch: Watch) -> tuple[dict[str, Any], int]:
         """One boosted sum as LightGBM describes it, and its number of rounds."""

@@ -38,10 +38,11 @@ from automl.contract import (
 
 from . import logarithms
 
-PROBABILITIES = "class_proba"
+PROBABILITIES, RELATIVE = "class_proba", "relative-median"
 _SMEARED_ROWS = 5000
 _LARGEST = np.float32(3e38)
 _KEPT_CELLS = 1 << 20
+_NEAR = 0.01
 
 
 class RowModel(ModelPlugin):
@@ -49,12 +50,14 @@ class RowModel(ModelPlugin):
 
     Classes that a fold lacks are left out of the codes, real targets are standardised, weights have mean 1, and one
     class, one value or no columns at all are answered without a model. A model with a knob ``target`` learns the
-    logarithm of real targets where it is ``"log"`` and none is negative; its answers are means all the same.
+    logarithm of real targets where it is ``"log"`` and none is negative; its answers are means all the same, unless
+    the metric wants medians.
     """
 
     produces = ("class_proba", "real")
 
     kind: str
+    aim: str
     n_outputs: int
     seen: AnyArray
     center: float
@@ -65,19 +68,21 @@ class RowModel(ModelPlugin):
     def fit(self, train: Batch, valid: Batch | None, ctx: FitContext) -> FitInfo | None:
         """Code the targets, then `learn`, unless the answer is the same for all rows."""
         y = np.asarray(train.y)
-        self.kind, self.n_outputs = ctx.kind, ctx.n_outputs
+        self.kind, self.n_outputs, self.aim = ctx.kind, ctx.n_outputs, ctx.aim
         self.seen = np.unique(y) if self.kind == PROBABILITIES else np.zeros(1, dtype=np.int64)
-        self.center, self.scale = (0.0, 1.0) if self.kind == PROBABILITIES else _location(y, train.weight)
+        if self.aim == RELATIVE and not self.classifies and self.handles_weight:
+            train, valid = _per_size(train), None if valid is None else _per_size(valid)
+        self.center, self.scale = (0.0, 1.0) if self.classifies else self._location(y, train.weight)
         self.flat = self._same_for_all(train)
         if self.flat is not None:
             return FitInfo(notes={"constant": True})
         self.logs = logarithms.fitted(y) if self.params.get("target") == "log" and not self.classifies else None
         if self.logs is not None:
-            self.center, self.scale = _location(logarithms.there(y, self.logs), train.weight)
+            self.center, self.scale = self._location(logarithms.there(y, self.logs), train.weight)
         held = None if valid is None or not len(np.asarray(valid.y)) else self._known(valid)
         train, held = self._coded(train), None if held is None else self._coded(held)
         info = self.learn(train, held, ctx)
-        return info if self.logs is None else self._smeared(info, train, held)
+        return info if self.logs is None or self.aim != "mean" else self._smeared(info, train, held)
 
     def predict(self, request: Request) -> FloatArray:
         """(u, K) probabilities, or (u,) real values."""
@@ -148,6 +153,16 @@ class RowModel(ModelPlugin):
     def classifies(self) -> bool:
         """Are probabilities wanted?"""
         return self.kind == PROBABILITIES
+
+    @property
+    def absolute(self) -> bool:
+        """Are numbers wanted that have small absolute errors, rather than squared ones?"""
+        return not self.classifies and self.aim != "mean"
+
+    def _location(self, y: AnyArray, weight: FloatArray | None) -> tuple[float, float]:
+        """What is usual of a real target, its mean or median, and its deviation."""
+        center, scale = _location(y, weight)
+        return (_median(y, weight) if self.absolute else center), scale
 
     def _same_for_all(self, train: Batch) -> FloatArray | None:
         """(K,) the answer when it needs no model, else None."""
@@ -242,6 +257,23 @@ def _location(y: AnyArray, weight: FloatArray | None) -> tuple[float, float]:
     center = float(np.average(y, weights=weight if usable else None))
     scale = float(np.sqrt(np.average((y - center) ** 2, weights=weight if usable else None)))
     return center, scale if np.isfinite(scale) and scale > 0 else 1.0
+
+
+def _median(y: AnyArray, weight: FloatArray | None) -> float:
+    """The weighted median: half of the weight lies on either side."""
+    if weight is None or not weight.sum() > 0:
+        return float(np.median(y))
+    order = np.argsort(y, kind="stable")
+    below = np.cumsum(weight[order])
+    return float(y[order[np.searchsorted(below, 0.5 * below[-1])]])
+
+
+def _per_size(batch: Batch) -> Batch:
+    """The batch with its weights divided by the size of the targets; those near 0 count as a hundredth of the usual."""
+    sizes = np.abs(np.asarray(batch.y, dtype=np.float64))
+    usual = float(np.median(sizes[sizes > 0])) if sizes.any() else 1.0
+    shares = usual / np.maximum(sizes, _NEAR * usual)
+    return replace(batch, weight=shares if batch.weight is None else batch.weight * shares)
 
 
 def width(X: Any) -> int:

@@ -97,7 +97,7 @@ class CatBoost(NativeModel):
         settings["border_count"] = _borders(n_rows)
         settings["iterations"] = settings.pop("n_estimators", _ROUNDS)
         if not self.classifies:
-            return {**settings, "loss_function": "RMSE"}
+            return {**settings, "loss_function": "MAE" if self.absolute else "RMSE"}
         return {**settings, "loss_function": "Logloss" if len(self.seen) == 2 else "MultiClass"}
 
     @classmethod

@@ -58,13 +58,7 @@ class LightGBM(BoostedTrees):
         settings.pop("n_estimators", None)
         settings["min_data_in_leaf"] = min(settings["min_data_in_leaf"], max(1, len(train.X) // 8))
         settings["force_col_wise" if len(train.X) < 10_000 or len(train.X.columns) > 100 else "force_row_wise"] = True
-        if not self.classifies:
-            settings |= {"objective": "regression", "metric": "l2"}
-        elif len(self.seen) == 2:
-            settings |= {"objective": "binary", "metric": "binary_logloss"}
-        else:
-            settings |= {"objective": "multiclass", "metric": "multi_logloss", "num_class": len(self.seen)}
-        return settings
+        return settings | objective(len(self.seen) if self.classifies else 0, self.absolute)
 
     @classmethod
     def estimate(cls, facts: Facts, params: Mapping[str, Any]) -> Estimate:
@@ -74,6 +68,16 @@ class LightGBM(BoostedTrees):
         leaves = min(params.get("num_leaves", 31), facts.n_rows / params.get("min_data_in_leaf", 20) + 1)
         per_round = 2e-5 + 2e-5 * leaves + 6e-9 * facts.n_rows * (facts.n_features + 4)
         return Estimate(0.03 + rounds * outputs * per_round, memory=16 * facts.n_rows * (facts.n_features + outputs))
+
+
+def objective(classes: int, absolute: bool = False) -> dict[str, Any]:
+    """What LightGBM lessens, and watches; no classes for numbers."""
+    if not classes:
+        name = "l1" if absolute else "l2"
+        return {"objective": name, "metric": name}
+    if classes == 2:
+        return {"objective": "binary", "metric": "binary_logloss"}
+    return {"objective": "multiclass", "metric": "multi_logloss", "num_class": classes}
 
 
 def dataset(batch: Batch, settings: Mapping[str, Any], reference: Any = None) -> Any:

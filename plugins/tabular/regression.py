@@ -100,10 +100,10 @@ class Regression(RowTask):
         metrics = [
             scores.mean_metric("rmse", scores.squared_units, finish="sqrt"),
             scores.mean_metric("mse", scores.squared_units),
-            scores.mean_metric("mae", scores.absolute_units),
+            scores.mean_metric("mae", scores.absolute_units, aim="median"),
             scores.ArrayMetric("r2", r2),
-            scores.mean_metric("mape", scores.percentage_units),
-            scores.ArrayMetric("median_absolute_error", median_error, greater_is_better=False),
+            scores.mean_metric("mape", scores.percentage_units, aim="relative-median"),
+            scores.ArrayMetric("median_absolute_error", median_error, greater_is_better=False, aim="median"),
         ]
         return {metric.name: metric for metric in metrics}
 

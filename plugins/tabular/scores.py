@@ -31,6 +31,7 @@ class ArrayMetric(Metric):
         figure: ``figure(y, p, w)`` in the metric's own direction; NaN where it is undefined.
         units: ``units(y, p)`` contributions whose weighted mean, after `finish`, is the metric; None if there are none.
         finish: "" or "sqrt": what turns the mean into the metric.
+        aim: as in `Metric`.
     """
 
     name: str
@@ -39,6 +40,7 @@ class ArrayMetric(Metric):
     decides: str = "values"
     units: PerUnit | None = None
     finish: str = ""
+    aim: str = "mean"
 
     def __call__(self, truth: Truth | None, predictions: Predictions, request: Request) -> float:
         if truth is None:
@@ -59,14 +61,21 @@ class ArrayMetric(Metric):
         return super().aggregate(values, sizes)
 
 
-def mean_metric(name: str, units: PerUnit, greater: bool = False, finish: str = "", decides: str = "values") -> Metric:
+def mean_metric(
+    name: str,
+    units: PerUnit,
+    greater: bool = False,
+    finish: str = "",
+    decides: str = "values",
+    aim: str = "mean",
+) -> Metric:
     """A metric that is the weighted mean of per-unit contributions."""
 
     def figure(y: AnyArray, p: FloatArray, w: FloatArray) -> float:
         mean = float(np.average(units(y, p), weights=w))
         return float(np.sqrt(mean)) if finish == "sqrt" else mean
 
-    return ArrayMetric(name, figure, greater, decides, units, finish)
+    return ArrayMetric(name, figure, greater, decides, units, finish, aim)
 
 
 def log_loss_units(y: AnyArray, p: FloatArray) -> FloatArray:

@@ -31,6 +31,7 @@ from automl.contract import (
 )
 
 from .base import PROBABILITIES, numbers
+from .lightgbm import objective
 
 _TINY = 1e-6
 _ENOUGH = 2500
@@ -148,7 +149,8 @@ class BoostedStacker(Stacker):
         y, u = targets(truths)
         before = X.shape[1] - len(self.columns)
         categories = [before + i for i, name in enumerate(self.columns) if table[name].kind == "category"]
-        settings = {**_BOOSTING, "seed": abs(ctx.seed) + 1, **self._objective(outputs)}
+        lessened = objective(outputs if self.kind == PROBABILITIES else 0, ctx.metric.aim != "mean")
+        settings = {**_BOOSTING, "seed": abs(ctx.seed) + 1, **lessened}
         data = _Data(X, y, u, start, categories, ctx.deadline)
         order = np.random.default_rng([abs(ctx.seed), 301]).permutation(len(y))[:_MOST]
         held = len(order) // _HELD
@@ -179,13 +181,6 @@ class BoostedStacker(Stacker):
     def state(self) -> Mapping[str, Any]:
         """Everything but the trees as LightGBM holds them: their text is enough."""
         return {name: value for name, value in vars(self).items() if name != "_booster"}
-
-    def _objective(self, outputs: int) -> dict[str, Any]:
-        if self.kind != PROBABILITIES:
-            return {"objective": "regression", "metric": "l2"}
-        if outputs == 2:
-            return {"objective": "binary", "metric": "binary_logloss"}
-        return {"objective": "multiclass", "metric": "multi_logloss", "num_class": outputs}
 
     def _start(self, answer: Predictions) -> FloatArray:
         """(n,) or (n, K) raw scores of the first answer."""
@@ -219,13 +214,14 @@ class _Data:
         valid = [self._dataset(settings, held, data)]
         booster = lightgbm.train(dict(settings), data, _ROUNDS, valid_sets=valid, callbacks=[stop, self._on_time])
         after = min(booster.best_score["valid_0"].values())
-        return int(booster.best_iteration) if after < self._loss_before(held) else 0
+        return int(booster.best_iteration) if after < self._loss_before(settings, held) else 0
 
-    def _loss_before(self, rows: IntArray) -> float:
+    def _loss_before(self, settings: Mapping[str, Any], rows: IntArray) -> float:
         """The start's own loss, as LightGBM reckons it."""
         start, y, u = self.start[rows], self.y[rows], self.u[rows]
         if y.dtype.kind == "f":
-            return float(np.average((start - y) ** 2, weights=u))
+            wrong = start - y
+            return float(np.average(np.abs(wrong) if settings["objective"] == "l1" else wrong**2, weights=u))
         scores = np.column_stack([np.zeros(len(y)), start]) if start.ndim == 1 else start
         return float(np.average(-np.log(np.maximum(_softmax(scores)[np.arange(len(y)), y], 1e-15)), weights=u))
 

@@ -114,6 +114,7 @@ class _Run:
         import torch
 
         self.params, self.classifies, self.ctx = params, classifies, ctx
+        self.absolute = not classifies and ctx.aim != "mean"
         self.net = _Net(weights, inputs, params["activation"], ctx.device)
         self.rows, self.held = self._tensors(rows), None if held is None else self._tensors(held)
         self.size = batch_size(len(rows.X))
@@ -197,7 +198,11 @@ class _Run:
 
         if self.classifies:
             return functional.cross_entropy(out, y, reduction="none", label_smoothing=smoothing)
-        return (out[:, 0] - y) ** 2
+        return self._sizes(out[:, 0] - y)
+
+    def _sizes(self, wrong: Any) -> Any:
+        """Of errors: how large they count."""
+        return wrong.abs() if self.absolute else wrong**2
 
     def _held_loss(self) -> float:
         """Mean loss of the validation rows, of the mean of the members' answers; nan without them."""
@@ -217,7 +222,7 @@ class _Run:
                     answers = out.softmax(-1).mean(0).gather(1, y[rows, None])[:, 0].clamp_min(1e-7)
                     losses = -answers.log()
                 else:
-                    losses = (out.mean(0)[:, 0].clamp(low, high) - y[rows]) ** 2
+                    losses = self._sizes(out.mean(0)[:, 0].clamp(low, high) - y[rows])
                 total += float((losses * weight[rows]).sum())
         self.reserve = max(self.reserve, 2.0 * (time.monotonic() - begun))
         loss = total / float(weight.sum())

@@ -47,7 +47,8 @@ class XGBoost(BoostedTrees):
             settings.pop("max_leaves")
         settings["seed"] = ctx.seed
         if not self.classifies:
-            return {**settings, "objective": "reg:squarederror", "eval_metric": "rmse", "base_score": 0.0}
+            loss = ("reg:absoluteerror", "mae") if self.absolute else ("reg:squarederror", "rmse")
+            return {**settings, "objective": loss[0], "eval_metric": loss[1], "base_score": 0.0}
         if len(self.seen) == 2:
             return {**settings, "objective": "binary:logistic", "eval_metric": "logloss"}
         return {**settings, "objective": "multi:softprob", "eval_metric": "mlogloss", "num_class": len(self.seen)}

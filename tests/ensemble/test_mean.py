@@ -11,7 +11,7 @@ import pytest
 
 from automl.contract import ArrayPredictions, CombineContext, Metric, Request, Truth
 from automl.ensemble import WeightedMean
-from automl.ensemble.evidence import Evidence, error_weights, mixture_weights
+from automl.ensemble.evidence import Evidence, absolute_weights, error_weights, mixture_weights
 from automl.ensemble.mean import VariedMean, power_mean
 
 
@@ -63,6 +63,25 @@ def test_weights_of_errors_are_those_of_least_squares() -> None:
     w = error_weights(E, np.ones(20_000))
     assert w == pytest.approx(np.array([16, 4, 1]) / 21, abs=0.01)
     assert error_weights(np.zeros((2, 5)), np.ones(5)).tolist() == [1.0, 0.0]
+
+
+def test_far_errors_of_one_member_count_less_where_absolute_errors_decide() -> None:
+    rng = np.random.default_rng(0)
+    E = rng.normal(size=(2, 20_000))
+    E[0, ::200] *= 40
+    squared, absolute = (weigh(E, np.ones(20_000)) for weigh in (error_weights, absolute_weights))
+    assert squared[0] < 0.2
+    assert absolute[0] > 0.4
+    assert absolute_weights(np.zeros((2, 5)), np.ones(5)).sum() == pytest.approx(1)
+
+
+def test_where_shares_of_the_truth_count_small_numbers_weigh_more() -> None:
+    y = np.array([1.0, 100.0] * 500)
+    near, far = np.where(y == 1, 0.1, 30.0), np.where(y == 1, 0.9, 3.0)
+    members = [[ArrayPredictions("real", (y + wrong)[:, None])] for wrong in (near, far)]
+    losses = {aim: Evidence.of(members, [Truth(y)], aim=aim).losses() for aim in ("median", "relative-median")}
+    assert np.argmin(losses["median"]) == 1
+    assert np.argmin(losses["relative-median"]) == 0
 
 
 def test_weights_of_a_mixture_are_the_shares_it_was_mixed_with() -> None:

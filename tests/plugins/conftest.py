@@ -97,9 +97,10 @@ class Workbench:
         params: Mapping[str, Any] | None = None,
         seconds: float = math.inf,
         weight: FloatArray | None = None,
+        aim: str = "mean",
     ) -> Fitted:
         """Fit with the default point of the model's space, made cheap, through its own view."""
-        cls, ctx = self.model(name), self.context(train, seconds)
+        cls, ctx = self.model(name), replace(self.context(train, seconds), aim=aim)
         settings = self.space(name).point(ctx.facts.task, {**CHEAP.get(name, {}), **(params or {})})
         names = cls.encoders or (MATRIX_CHAIN if cls.view == "matrix" else COLUMNS_CHAIN)
         view, X = View.fit(cls, [self.encoder(n) for n in names], train.table, train.y, ctx)
