@@ -8,6 +8,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
+from automl.contract.arrays import IntArray
+
 
 @dataclass(frozen=True)
 class Resources:
@@ -68,6 +72,7 @@ class FitContext:
         problem_facts: what the task learnt (`Problem.facts`): classes, an item index, a vocabulary.
         aim: what of a number's distribution does best by the metric: ``"mean"``, ``"median"``, ``"relative-median"``
             (`Metric.aim`). Models that only know means take part all the same.
+        groups: int64 (n,), which group each training row belongs to; None without groups.
         report: ``report(step, value) -> stop?`` for iterative models; `value` is a loss, lower is better.
     """
 
@@ -78,6 +83,7 @@ class FitContext:
     deadline: float = math.inf
     problem_facts: Mapping[str, Any] = field(default_factory=dict)
     aim: str = "mean"
+    groups: IntArray | None = field(default=None, compare=False)
     report: Callable[[int, float], bool] = _never
 
     @property
@@ -89,6 +95,18 @@ class FitContext:
     def kind(self) -> str:
         """The prediction kind wanted of this model."""
         return self.facts.kind
+
+    def parts(self, n_rows: int, count: int) -> IntArray:
+        """(n_rows,) random parts 0…count-1 of the training rows; rows of a group are in the same one.
+
+        For what is learnt out of fold, such as target means: each part gets what the others say. A single group is
+        cut like rows without one.
+        """
+        rng = np.random.default_rng(self.seed)
+        names, which = np.arange(n_rows), np.arange(n_rows)
+        if self.groups is not None and np.ptp(self.groups) > 0:
+            names, which = np.unique(self.groups, return_inverse=True)
+        return np.asarray((rng.permutation(len(names)) % count)[which])
 
     def time_left(self) -> float:
         """Seconds until this fit should be done; infinite when nothing may depend on the clock."""

@@ -136,6 +136,7 @@ def _fit(
     model = model_class(**job.candidate.params)
     ctx = _context(job, dataset, task, len(train), progress)
     batch = task.batch(problem, table, train, model.view)
+    ctx = replace(ctx, groups=batch.groups)
     held = None if valid is None else task.batch(problem, table, valid, model.view)
     view = None
     if model.view in TABULAR:

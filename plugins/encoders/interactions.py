@@ -135,7 +135,7 @@ def _chosen(columns: Table, y: AnyArray, ctx: FitContext) -> list[_Candidate]:
         return []
     screen = Screen(columns.columns, targets, ctx.seed)
     pairs = [*_of_numbers(columns, screen), *_of_groups(columns, screen)]
-    candidates = [*_unlike(pairs, screen), *_of_levels(columns, targets, screen, ctx.seed)]
+    candidates = [*_unlike(pairs, screen), *_of_levels(columns, targets, screen, ctx)]
     if not candidates:
         return []
     gains = _gains([codes for codes, _ in screen.codes.values()], candidates, y[screen.rows], ctx)
@@ -174,9 +174,9 @@ def _of_groups(columns: Table, screen: Screen) -> Iterable[tuple[float, _Candida
                 yield from _judged(screen, columns, op, a, b, table)
 
 
-def _of_levels(columns: Table, targets: FloatArray, screen: Screen, seed: int) -> Iterable[_Candidate]:
+def _of_levels(columns: Table, targets: FloatArray, screen: Screen, ctx: FitContext) -> Iterable[_Candidate]:
     """Target means and counts of the categories with many levels."""
-    fold = np.random.default_rng(seed).permutation(len(columns)) % _FOLDS
+    fold = ctx.parts(len(columns), _FOLDS)
     for i, column in enumerate(columns):
         n_levels = max(len(column.levels), int(column.values.max(initial=-1)) + 1) if column.kind == "category" else 0
         if n_levels <= _MANY_LEVELS or i not in screen.codes:

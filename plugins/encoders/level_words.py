@@ -56,7 +56,7 @@ class LevelWords(EncoderPlugin):
         targets = targets - targets.mean(axis=0)
         spread = targets.std(axis=0)
         targets /= np.where(spread > 0, spread, 1.0)
-        fold = np.random.default_rng(ctx.seed).permutation(len(columns)) % _FOLDS
+        fold = ctx.parts(len(columns), _FOLDS)
         self.tables, blocks = [], []
         for column in columns.columns[:_MOST_COLUMNS]:
             names, scores, seen = _learnt(column, targets, fold)

@@ -15,8 +15,8 @@ class TargetMean(EncoderPlugin):
     """One column per category column and target: the mean of its level, drawn to the overall mean by 10 rows' weight.
 
     Targets are the real value, the second of two classes, or each of the ten commonest classes. Training rows get means
-    of the other four of five random folds, so that no row's own target is in its features. Missing is a level of its
-    own; a level unseen in training gets the overall mean.
+    of the other four of five random folds, so that no row's own target, nor one of its group, is in its features.
+    Missing is a level of its own; a level unseen in training gets the overall mean.
 
     Columns have mean 0 and deviation 1 over the training rows; 0 is the overall mean.
 
@@ -39,7 +39,7 @@ class TargetMean(EncoderPlugin):
         targets = targets - targets.mean(axis=0)
         self.levels = np.array([max(len(c.levels), int(c.values.max(initial=-1)) + 1) for c in columns], dtype=np.int64)
         self.offset = np.concatenate([[0], np.cumsum(self.levels + 1)[:-1]]).astype(np.int64)
-        fold = np.random.default_rng(ctx.seed).permutation(len(columns)) % _FOLDS
+        fold = ctx.parts(len(columns), _FOLDS)
         means, blocks = [], []
         for column, n_levels in zip(columns, self.levels, strict=True):
             block = out_of_fold(column.values, n_levels, targets, fold)

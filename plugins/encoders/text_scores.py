@@ -45,7 +45,7 @@ class TextScores(TfIdfSvd):
         sparse = self._weights(columns).csr()
         target = y if self.classifies else (y - y.mean()) / (float(y.std()) or 1.0)
         scores = np.zeros((len(y), 1 if ctx.n_outputs <= 2 else ctx.n_outputs))
-        parts = np.random.default_rng(ctx.seed).permutation(len(y)) % _FOLDS
+        parts = ctx.parts(len(y), _FOLDS)
         for part in range(_FOLDS):
             held = parts == part
             coef, intercept = self._linear(sparse[~held], target[~held], ctx.n_outputs)

@@ -28,6 +28,7 @@ TEXT_SHARE = 0.2
 _PACKED, _TEXT = "trees.bin", "trees.txt.gz"
 _FEW_ROWS = 1000
 _FARTHEST = 500.0
+_LEAST_ROUNDS, _MOST_ROUNDS, _ROUNDS_BY_STEP = 1000, 6000, 40
 
 
 class BoostedTrees(RowModel):
@@ -84,6 +85,11 @@ class BoostedTrees(RowModel):
         if self.flat is None:
             self.trees = _read(folder)
         return self
+
+
+def most_rounds(learning_rate: float) -> int:
+    """The most rounds: more for small steps; patience usually ends the fit long before."""
+    return int(min(max(_LEAST_ROUNDS, _ROUNDS_BY_STEP / learning_rate), _MOST_ROUNDS))
 
 
 def _read(folder: Path) -> TreeText:

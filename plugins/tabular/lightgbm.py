@@ -8,11 +8,11 @@ from typing import Any
 from automl.contract import Batch, Estimate, Facts, FitContext, FitInfo
 
 from .base import numbers
-from .boosted import TEXT_SHARE, BoostedTrees
+from .boosted import TEXT_SHARE, BoostedTrees, most_rounds
 from .tree_text import TreeText
 from .watch import Watch
 
-_LEAST_ROUNDS, _MOST_ROUNDS, _PATIENCE = 1000, 6000, 60
+_PATIENCE = 60
 _FIXED: Mapping[str, Any] = {
     "verbosity": -1,
     "deterministic": True,
@@ -38,7 +38,7 @@ class LightGBM(BoostedTrees):
         data = dataset(train, settings)
         held = [] if valid is None else [dataset(valid, settings, data)]
         watch = Watch(ctx, _PATIENCE, after=TEXT_SHARE)
-        rounds = self.params.get("n_estimators") or _rounds(self.params["learning_rate"])
+        rounds = self.params.get("n_estimators") or most_rounds(self.params["learning_rate"])
         callback = stopper(watch)
         booster = lightgbm.train(
             settings,
@@ -106,8 +106,3 @@ def stopper(watch: Watch) -> Callable[[Any], None]:
             raise EarlyStopException(watch.best_step - 1, losses or [])
 
     return after
-
-
-def _rounds(learning_rate: float) -> int:
-    """The most rounds: more for small steps; patience usually ends the fit long before."""
-    return int(min(max(_LEAST_ROUNDS, 40 / learning_rate), _MOST_ROUNDS))

@@ -8,11 +8,11 @@ from typing import Any
 from automl.contract import Batch, Estimate, Facts, FitContext, FitInfo, Resources
 
 from .base import numbers
-from .boosted import TEXT_SHARE, BoostedTrees
+from .boosted import TEXT_SHARE, BoostedTrees, most_rounds
 from .watch import Watch
 from .xgboost_trees import tree_text
 
-_LEAST_ROUNDS, _MOST_ROUNDS, _PATIENCE = 1000, 6000, 60
+_PATIENCE = 60
 
 
 class XGBoost(BoostedTrees):
@@ -30,7 +30,7 @@ class XGBoost(BoostedTrees):
         data = _matrix(train, ctx.threads)
         held = [] if valid is None else [(_matrix(valid, ctx.threads, data), "valid")]
         watch = Watch(ctx, _PATIENCE, after=TEXT_SHARE)
-        rounds = self.params.get("n_estimators") or _rounds(self.params["learning_rate"])
+        rounds = self.params.get("n_estimators") or most_rounds(self.params["learning_rate"])
         with xgboost.config_context(verbosity=0):
             booster = xgboost.train(
                 self._settings(ctx), data, rounds, evals=held, callbacks=[_stopper(watch)], verbose_eval=False
@@ -66,11 +66,6 @@ class XGBoost(BoostedTrees):
         nodes = min(2 ** params.get("max_depth", 6), facts.n_rows / 2 + 1)
         per_round = 5e-5 + 1e-5 * nodes + 1.1e-8 * facts.n_rows * (facts.n_features + 4)
         return Estimate(0.03 + rounds * outputs * per_round, memory=20 * facts.n_rows * (facts.n_features + outputs))
-
-
-def _rounds(learning_rate: float) -> int:
-    """The most rounds: more for small steps; patience usually ends the fit long before."""
-    return int(min(max(_LEAST_ROUNDS, 40 / learning_rate), _MOST_ROUNDS))
 
 
 def _matrix(batch: Batch, threads: int, reference: Any = None) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +83,19 @@ def test_target_means_do_not_see_a_rows_own_target(bench: Any, make: Any) -> Non
     np.testing.assert_array_equal(lone, 0)
     pairs = encoder().fit_transform(_category(np.arange(300) % 150, 150), data.y, ctx)[:, 0]
     assert np.corrcoef(pairs, data.y)[0, 1] < 0.2
+
+
+def test_what_is_learnt_out_of_fold_sees_no_row_of_the_same_group(bench: Any, make: Any) -> None:
+    data, encoder = make("real", n=300), bench.encoder("target-mean")
+    groups = np.repeat(np.arange(60), 5)
+    ctx = replace(bench.context(data), groups=groups)
+    of_groups = encoder().fit_transform(_category(groups, 60), data.y, ctx)
+    np.testing.assert_array_equal(of_groups, 0)
+    parts = ctx.parts(300, 5)
+    assert all(len(set(parts[groups == group])) == 1 for group in range(60))
+    assert np.bincount(parts).tolist() == [60] * 5
+    alone = replace(ctx, groups=np.zeros(300, dtype=np.int64)).parts(300, 5)
+    assert np.bincount(alone).tolist() == [60] * 5
 
 
 def test_target_means_follow_the_target_and_forget_rare_levels(bench: Any, make: Any) -> None:
