@@ -18,8 +18,7 @@ from automl.search.settings import Settings
 from automl.search.suggestions import suggestions_for
 from automl.search.trial import Trial
 
-_FIRST_SHARE = 0.35
-_LATER_SHARE = 0.2
+_FIRST_SHARE, _LATER_SHARE, _END_SHARE, _END_MARGIN = 0.35, 0.2, 0.35, 1.15
 _FREE_CANDIDATES = 30
 _BEFORE_REPEATS = 14
 _TRIALS_PER_KNOB = 6
@@ -293,9 +292,8 @@ class Planner:
         tried = self.board.tried
         if self.settings.n_trials is not None and tried >= self.settings.n_trials:
             return True
-        if not self.settings.clocked:
-            return False
-        return tried >= _FREE_CANDIDATES + self.board.facts.n_rows // _ROWS_PER_CANDIDATE
+        free = _FREE_CANDIDATES + self.board.facts.n_rows // _ROWS_PER_CANDIDATE
+        return self.settings.clocked and tried >= free
 
     def _searched(self) -> Trial | None:
         """The next trial of the family whose turn it is."""
@@ -303,12 +301,14 @@ class Planner:
             if self._blocks.spreading(family) and self._may_go_on(family) and (trial := self._block_test(family)):
                 return trial
         while True:
-            claims = [self._claim(family) for family in self.field.searched() if self._may_go_on(family)]
+            every = self.field.searched()
+            going = [f for f in every if self._may_go_on(f)] or [f for f in every if self._may_go_on(f, rest=True)]
+            claims = [self._claim(family) for family in going]
             best = self.board.best(baseline=False)
             name = choose(claims, best.spread() if best else math.nan)
             if name is None:
                 return None
-            family = next(f for f in self.field.searched() if f.name == name)
+            family = next(f for f in every if f.name == name)
             trial = self._next_of(family)
             if trial is not None:
                 return trial
@@ -363,7 +363,7 @@ class Planner:
             best = max(best, top.mean())
         return Claim(family.name, best, spent, max(cost, least))
 
-    def _may_go_on(self, family: Family) -> bool:
+    def _may_go_on(self, family: Family, rest: bool = False) -> bool:
         if family.name in self._dry or self.board.discouraged(family):
             return False
         if self._spent.get(family.name) == self._state(family):
@@ -371,19 +371,25 @@ class Planner:
         most = 2 + _TRIALS_PER_KNOB * len(family.space.knobs)
         if self.settings.clocked and len(self.board.account(family).trials) >= most:
             return False
-        return self._affordable(family, _LATER_SHARE)
+        return self._affordable(family, _LATER_SHARE, rest)
 
     def _state(self, family: Family) -> tuple[int, int]:
         """What has changed since the family had nothing new to try: trials that began and that ended."""
         account = self.board.account(family)
         return len(account.trials), account.ended
 
-    def _affordable(self, family: Family, share: float) -> bool:
-        """Is there time for one more trial, and would it take no more than a share of all the time?"""
+    def _affordable(self, family: Family, share: float, rest: bool = False) -> bool:
+        """Is there time for one more trial, and would it take no more than a share of all the time?
+
+        It may take all that is left, with a margin, when nobody else wants the `rest`, and towards the end.
+        """
         if not self.settings.clocked:
             return True
         rounds = math.ceil(self.board.n_folds / self.settings.slots)
-        most = min(self.clock.work_left(), share * self.settings.seconds) / rounds
+        left, most = self.clock.work_left(), share * self.settings.seconds
+        if rest or left <= _END_SHARE * self.settings.seconds:
+            most = max(most, left / _END_MARGIN)
+        most = min(left, most) / rounds
         cost = self.board.fold_cost(family)
         if cost > most and family.model.truncatable:
             cost = min(cost, self.clock.job_limits(baseline=False)[0])

@@ -310,6 +310,7 @@ class Scheduler:
         if math.isnan(trial.score):
             self._fail(trial, Event(0, "invalid", message="the metric is undefined on every fold"))
             return
+        trial.noise = self.scorer.noise(trial)
         trial.end("ok")
         self.planner.learn(trial)
         self._tell(trial)

@@ -49,7 +49,7 @@ class Scorer:
         """Score complete trials anew, on the folds that count now."""
         for trial in trials:
             trial.judged = self.predictions(trial)
-            trial.score = self.score(trial.judged)
+            trial.score, trial.noise = self.score(trial.judged), self.noise(trial)
 
     @cached_property
     def truths(self) -> list[Truth | None]:
@@ -101,13 +101,24 @@ class Scorer:
             return whole
         truth, request = self.truths[folds[0]], self.requests[folds[0]]
         sides = [t.results[folds[0]].predictions for t in (trial, base)]
-        parts = np.array_split(np.random.default_rng(0).permutation(len(request)), _PARTS)
+        parts = _parts(len(request))
         try:
             one, other = (np.array([self._part_score(r, side, truth, request) for r in parts]) for side in sides)
         except Exception:  # a stranger's metric, or predictions that cannot be cut
             return whole
         known = (one - other)[np.isfinite(one - other)]
         return [float(d) for d in known - known.mean() + whole[0]] if len(known) > 1 else whole
+
+    def noise(self, trial: Trial) -> float:
+        """Standard error of the score of a trial with a single fold, by the scores of its parts; NaN for any other."""
+        if list(trial.results) != [0]:
+            return math.nan
+        truth, request, said = self.truths[0], self.requests[0], trial.results[0].predictions
+        try:
+            scores = [self._part_score(rows, said, truth, request) for rows in _parts(len(request))]
+        except Exception:  # a stranger's metric, or predictions that cannot be cut
+            return math.nan
+        return float(np.nanstd(scores, ddof=1) / math.sqrt(len(scores)))
 
     def _part_score(self, rows: AnyArray, said: Predictions, truth: Truth | None, request: Request) -> float:
         part, known, asked = take(rows, said, truth, request)
@@ -131,3 +142,8 @@ class Scorer:
             counts[self.requests[fold].units] += 1
         means = total / np.maximum(counts, 1)
         return [ArrayPredictions(self.problem.kind, means[r.units]) for r in self.requests[: self.judged]]
+
+
+def _parts(n_units: int) -> list[AnyArray]:
+    """Positions of the units, in random parts of about the same size."""
+    return np.array_split(np.random.default_rng(0).permutation(n_units), _PARTS)

@@ -57,6 +57,7 @@ class Trial:
         attempts: how often a fold of it was begun again after a loss.
         lost_nodes, lost_workers: how many nodes, and how many workers by themselves, were lost with it.
         apart: number of the folds of a first repeat that do not count once the trial has settled; 0 where they count.
+        noise: standard error of its score on a single fold, as far as the fold's units tell.
         closed: no further repeat is wanted.
         told: its end has been reported.
         detail: the traceback of a failure.
@@ -78,6 +79,7 @@ class Trial:
     submitted: set[int] = field(default_factory=set)
     judging: Callable[[], list[Predictions]] = list
     apart: int = 0
+    noise: float = math.nan
     closed: bool = False
     told: bool = False
     attempts: int = 0
@@ -167,9 +169,9 @@ class Trial:
         return sum(known) / len(known) if known else math.nan
 
     def spread(self) -> float:
-        """Standard error of the mean fold score; NaN with fewer than two folds."""
+        """Standard error of the mean fold score; with fewer than two folds `noise`."""
         scores = [r.score for r in self.counting.values()]
-        return float(np.nanstd(scores, ddof=1) / math.sqrt(len(scores))) if len(scores) > 1 else math.nan
+        return float(np.nanstd(scores, ddof=1) / math.sqrt(len(scores))) if len(scores) > 1 else self.noise
 
     def seconds(self) -> float:
         """Wall seconds of all its folds."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from automl.contract import ArtifactError, ExecutionError
@@ -417,3 +419,44 @@ def test_further_repeats_steady_a_good_trial_without_counting_its_rows_twice(ben
     assert len(trial.results) == 6
     assert trial.score == pytest.approx(-0.2)
     assert sum(len(p) for p in trial.judged) == 60
+
+
+@pytest.mark.parametrize(("first", "tried"), [(20.0, 3), (42.0, 2), (46.0, 1)])
+def test_a_dear_trial_gets_the_rest_of_the_time_when_nobody_else_wants_it(
+    bench: Any, now: list[float], first: float, tried: int
+) -> None:
+    """A fit of 14 s is more than a fifth of the minute."""
+
+    class Slow(bench.executor):  # type: ignore[misc]
+        isolates = False  # no job waits beside the one that runs
+
+        def wait(self, timeout: float) -> list[Event]:
+            events = super().wait(timeout)
+            return [replace(e, outcome=replace(e.outcome, wall=14.0)) if e.outcome else e for e in events]
+
+    def answer(job: Any) -> Any:
+        now[0] += 14.0 if job.id else first
+        return 0.1
+
+    options = {"n_folds": 1, "n_trials": None, "deadline": now[0] + 60, "seconds": 60.0, "executor": Slow}
+    found = bench.search([bench.family("a", seconds=14.0)], answer, **options)
+    states = [trial.state for trial in found.board.trials]
+    assert states == ["ok"] * tried
+
+
+def test_the_score_on_one_fold_has_a_standard_error_too(bench: Any) -> None:
+    def varied(job: Any) -> Any:
+        units = len(bench.table()) if job.fold < 0 else len(executors[-1].dataset.folds[job.fold].valid)
+        return np.linspace(0.0, 1.0, units)
+
+    executors: list[Any] = []
+
+    class Known(bench.executor):  # type: ignore[misc]
+        def open(self, dataset: Any) -> None:
+            super().open(dataset)
+            executors.append(self)
+
+    alike = bench.search([bench.family("a", knobs=False)], lambda job: 0.2, n_folds=1, n_trials=1).trial("a")
+    apart = bench.search([bench.family("a", knobs=False)], varied, n_folds=1, n_trials=1, executor=Known).trial("a")
+    assert alike.spread() == pytest.approx(0.0, abs=1e-9)
+    assert 0.02 < apart.spread() < 0.5
