@@ -119,9 +119,8 @@ class FitInfo:
 
     Attributes:
         best_step: iterations kept by early stopping, or None.
-        refit: settings that replace the candidate's when the model is fitted again without validation rows, for example
-            ``{"n_estimators": 180}``: on all rows, and with few rows on every fold too, so that a model that stops by
-            the rows which judge it is judged without having seen them.
+        refit: settings that replace the candidate's when the model is fitted again on all rows without validation,
+            for example ``{"n_estimators": 180}``.
         notes: JSON values for the report.
     """
 

@@ -54,7 +54,6 @@ class Job:
         hard_seconds: after this the executor ends the worker and reports ``timeout``.
         memory: bytes of resident memory the worker may reach before it is ended with ``oom``; 0 for no cap.
         measure: time one-unit predictions (costs some milliseconds).
-        blind: the model is not shown the validation rows, which it predicts all the same.
     """
 
     id: int
@@ -67,7 +66,6 @@ class Job:
     hard_seconds: float = math.inf
     memory: int = 0
     measure: bool = False
-    blind: bool = False
 
     @property
     def bounded(self) -> bool:

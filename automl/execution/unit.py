@@ -64,7 +64,7 @@ def evaluate(job: Job, dataset: Dataset, progress: Callable[[int, float], None])
     wall, cpu = time.perf_counter(), time.process_time()
     task: TaskPlugin = dataset.task.load()()
     train, valid = rows_of(job, dataset)
-    fitted, info = _fit(job, dataset, task, train, None if job.blind else valid, progress)
+    fitted, info = _fit(job, dataset, task, train, valid, progress)
     predictions, predict_s = None, 0.0
     if valid is not None:
         start = time.perf_counter()

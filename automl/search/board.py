@@ -23,8 +23,8 @@ class Board:
     kept up to date rather than looked for among all: who runs, is complete or best, and what each family adds up to.
     """
 
-    def __init__(self, n_folds: int, facts: Facts, settings: Settings, settles: bool = False) -> None:
-        self.n_folds, self.facts, self.settings, self.settles = n_folds, facts, settings, settles
+    def __init__(self, n_folds: int, facts: Facts, settings: Settings) -> None:
+        self.n_folds, self.facts, self.settings = n_folds, facts, settings
         self.trials: list[Trial] = []
         self.tried = 0
         self._keys: set[str] = set()
@@ -52,7 +52,6 @@ class Board:
         trial = Trial(len(self.trials), name, family, candidate, phase)
         self.trials.append(trial)
         trial.watch = self._ended.append
-        trial.apart = self.n_folds if self.settles and not trial.scout else 0
         self._open[trial.number] = self._startable[trial.number] = trial
         if trial.scout:
             self._scouts.setdefault(family.name, []).append(trial)
@@ -62,10 +61,9 @@ class Board:
         return trial
 
     def narrow(self, folds: int) -> None:
-        """Only the first so many folds count from now on, once; what trials have of the others is forgotten."""
-        self.n_folds, self.settles = folds, False
+        """Only the first so many folds count from now on; what trials have of the others is forgotten."""
+        self.n_folds = folds
         for trial in self.trials:
-            trial.apart = 0
             trial.results = {fold: result for fold, result in trial.results.items() if fold < folds}
             trial.submitted = {fold for fold in trial.submitted if fold < folds}
             trial.weighed, trial.added = (0, -1), 0.0
@@ -86,13 +84,11 @@ class Board:
         """A fold of a trial has come back."""
         if trial.running:
             self._partial[trial.number] = trial
-            if len(trial.submitted) < trial.wanted(self.n_folds):
-                self.again(trial)
         if not trial.scout:
             self.account(trial.family).noted(trial, fold)
 
     def again(self, trial: Trial) -> None:
-        """A fold of a trial that runs is to be started, once more or since it has settled to more."""
+        """A fold of a trial that runs is to be started once more."""
         self._startable[trial.number] = trial
 
     def running(self) -> list[Trial]:
@@ -109,7 +105,7 @@ class Board:
         """Those of them that have a fold to start."""
         self._settle()
         for trial in list(self._startable.values()):
-            if len(trial.submitted) >= trial.wanted(self.n_folds):
+            if len(trial.submitted) >= (1 if trial.scout else self.n_folds):
                 del self._startable[trial.number]
         return list(self._startable.values())
 
@@ -178,7 +174,7 @@ class Board:
         best = self.best(baseline=False)
         if best is None or trial.baseline or not trial.results or not self.settings.preset.racing:
             return ""
-        worst = min(result.score for result in best.counting.values())
+        worst = min(result.score for result in best.results.values())
         mean = trial.mean()
         spread = best.spread()
         if math.isnan(mean) or mean >= worst - (0.0 if math.isnan(spread) else spread):

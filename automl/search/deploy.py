@@ -150,7 +150,7 @@ def refit_params(trial: Trial, first: bool = False) -> dict[str, Any]:
 
     first: of the first fold alone.
     """
-    found = [r.info.refit for fold, r in trial.results.items() if not (first and fold) and not trial.blind(fold)]
+    found = [result.info.refit for fold, result in trial.results.items() if fold == 0 or not first]
     params = dict(trial.candidate.params)
     for name in {name for refit in found for name in refit}:
         values = [refit[name] for refit in found if name in refit]

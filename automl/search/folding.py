@@ -26,7 +26,6 @@ from automl.search.settings import Settings
 
 _ROWS_TO_FOLDS = ((5_000, 8), (20_000, 5), (50_000, 4), (200_000, 3))
 _ROWS_TO_REPEATS = ((300, 10), (1_000, 6), (2_000, 3), (5_000, 2))
-_SETTLING_REPEATS = 3
 _HOLDOUT_ROWS, _HOLDOUT_SHARES = 30_000, (0.03, 0.15)
 _DEAR = 0.05
 _SPLIT, _HELD_OUT_ROWS = 5, 10_000
@@ -36,8 +35,7 @@ _SPLIT, _HELD_OUT_ROWS = 5, 10_000
 class Folding:
     """The folds of a run: `repeats` times the same number, each time shuffled anew.
 
-    A trial is complete after the first repeat, or the second where they settle (see there); the others are for what
-    turns out to be good.
+    A trial is complete after the first repeat; the others are for what turns out to be good.
     """
 
     folds: tuple[Fold, ...]
@@ -47,16 +45,6 @@ class Folding:
     def judged(self) -> int:
         """Folds of one repeat."""
         return len(self.folds) // self.repeats
-
-    @property
-    def settles(self) -> bool:
-        """Are models that chose when to stop by a fold's validation rows judged by a fit that did not see any?
-
-        From the second repeat on, they are fitted for as long as was best, by the median, in the first. On public sets
-        of 200 to 700 rows, errors of boosted trees that stop by the rows that judge them look 3 to 40 % too low; with
-        2,000 rows it is 1 to 2 %, and from then on not worth a second fit.
-        """
-        return self.repeats >= _SETTLING_REPEATS
 
     def narrowed(self, folds: int) -> Folding:
         """The first so many folds, once."""

@@ -272,10 +272,10 @@ def _conclude(trial: Trial, end: Record | None, n_folds: int, scorer: Scorer, re
     if end["state"] != "ok":
         trial.told = True
         trial.end(end["state"], end["kind"], end["reason"], end["detail"])
-    elif all(fold in trial.results for fold in range(trial.wanted(n_folds))):
+    elif repeats := trial.repeats(n_folds):
         trial.told, trial.noise = True, scorer.noise(trial)
         trial.end("ok")
-        known = end["score"] is not None and len(trial.results) == trial.wanted(n_folds) and not rescored
+        known = end["score"] is not None and repeats == 1 and not rescored
         trial.score = end["score"] if known else scorer.score(trial.judged)
 
 

@@ -112,13 +112,11 @@ class Planner:
         """Nothing more is to be planned."""
         self._suggestions.close()
 
-    def folds_in_time(self) -> tuple[int, bool]:
-        """Of how many folds a contender can be had, and whether it can settle: all, unless none is complete and the
-        best cannot be any more."""
-        best, folds, settles = self._first_to_be(), self.board.n_folds, self.board.settles
+    def folds_in_time(self) -> int:
+        """Of how many folds a contender can be had: all, unless none is complete and the best cannot be any more."""
+        best, folds = self._first_to_be(), self.board.n_folds
         if best is None or any(trial.baseline for trial in self.board.running()):
-            return folds, settles
-        settles = settles and self._fits(best)
+            return folds
         cost = max(result.wall for result in best.results.values())
         begun = 0.5 if best.in_flight else 0.0
         while folds > 1:
@@ -126,14 +124,12 @@ class Planner:
             if (math.ceil(rest / self.settings.slots) + begun) * cost <= self.clock.work_left():
                 break
             folds -= 1
-        return folds, settles
+        return folds
 
-    def folds_done(self) -> tuple[int, bool]:
-        """Of how many folds a contender is there, and has settled: all, unless none is complete."""
+    def folds_done(self) -> int:
+        """Of how many folds a contender is there: all, unless none is complete."""
         best, folds = self._first_to_be(), self.board.n_folds
-        if best is None:
-            return folds, self.board.settles
-        return next((fold for fold in range(folds) if fold not in best.results), folds), False
+        return folds if best is None else next(fold for fold in range(folds) if fold not in best.results)
 
     def _first_to_be(self) -> Trial | None:
         """The best of the contenders that have their first fold, where the clock decides and none is complete."""
@@ -147,27 +143,21 @@ class Planner:
     def _open_trials(self) -> list[Trial]:
         """Trials with a fold to start, most urgent first: baselines, then first folds still to come, then the best."""
         startable = self.board.startable()
-        waiting = [t for t in startable if self._ready(t)]
+        waiting = [t for t in startable if t.results or t.baseline or not t.submitted]  # or its node was lost
         breadth = bool(self._firsts) and not self._limit_reached()
         if breadth and not any(t.baseline for t in waiting):  # every family is seen on one fold before any goes deeper
             waiting = [t for t in waiting if not t.submitted]
         waiting.sort(key=lambda t: (not t.baseline, bool(t.submitted), -_known(t.mean()), t.number))
         return [t for t in waiting if self._fits(t)]
 
-    def _ready(self, trial: Trial) -> bool:
-        """Can its next fold be started? The second waits for the first, and those that settle it for all before."""
-        if trial.submitted and not (trial.results or trial.baseline):  # or its node was lost
-            return False
-        return not trial.blind(self._next_fold(trial)) or trial.repeats(self.board.n_folds) > 0
-
     def _next_fold(self, trial: Trial) -> int:
-        return next(fold for fold in range(trial.wanted(self.board.n_folds)) if fold not in trial.submitted)
+        return next(fold for fold in range(self.board.n_folds) if fold not in trial.submitted)
 
     def _fits(self, trial: Trial) -> bool:
         """Can the rest of its folds still be run?"""
         if not self.settings.clocked or trial.baseline:
             return True
-        rest = trial.wanted(self.board.n_folds) - len(trial.submitted)
+        rest = self.board.n_folds - len(trial.submitted)
         rounds = math.ceil(rest / self.settings.slots)
         cost = self.board.fold_cost(trial.family, dict(trial.candidate.params))
         own = [result.wall for result in trial.results.values()]
@@ -177,14 +167,13 @@ class Planner:
     def _give_up(self) -> None:
         """Mark what is hopeless, or can no longer be finished, as pruned."""
         for trial in self.board.partial():
-            missing = trial.wanted(self.board.n_folds) - len(trial.results)
-            if not missing:
+            if len(trial.results) == self.board.n_folds:
                 continue
             reason = self.board.hopeless(trial)
             if reason and (self._shown(trial) or self._diverse(trial)):
                 reason = ""
             if not reason and not trial.in_flight and not self._fits(trial):
-                reason = f"no time left for {missing} more folds"
+                reason = f"no time left for {self.board.n_folds - len(trial.results)} more folds"
             if reason:
                 trial.end("pruned", reason=reason)
                 self.learn(trial)
@@ -208,7 +197,7 @@ class Planner:
         """The share of all the time that its other folds would take; 0 when the clock must not matter."""
         if not self.settings.clocked:
             return 0.0
-        rest = trial.wanted(self.board.n_folds) - len(trial.results)
+        rest = self.board.n_folds - len(trial.results)
         cost = max(result.wall for result in trial.results.values()) * rest / self.settings.slots
         return cost / self.settings.seconds
 

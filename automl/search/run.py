@@ -94,12 +94,13 @@ class Run:
         clock.folds = folding.judged
         self.metric: Metric = task.metric(problem, wanted)
         self.scorer = Scorer(task, problem, table, folding, self.metric)
-        self.board = Board(folding.judged, facts_of(problem, table, training_rows(folding)), settings, folding.settles)
+        self.board = Board(folding.judged, facts_of(problem, table, training_rows(folding)), settings)
         self.dataset = Dataset(table, problem, folding.folds, task_reference)
         self.plan: Deployment | None = None
         self.honest: Honest | None = None
         self._combiner: Recipe | None = None
-        self._searched, self.broken_off = 0.0, False
+        self._searched = 0.0
+        self.broken_off = False
         parts = (task, problem, self.metric, self.board, self.scorer, settings, clock)
         aside = settings.clocked and executor.isolates
         self.blender = Blender(*parts, self._folds_of, self._kept(), self.budget, aside)
@@ -140,9 +141,8 @@ class Run:
             self._mourn(scheduler.lost)
 
     def _narrow(self, folds: int) -> None:
-        """Judge on fewer folds, or once, from now on, baselines too: no contender can have all of them in time."""
-        if folds < self.folding.judged:
-            self._notice(self.folding.finding(folds))
+        """Judge on fewer folds from now on, baselines too: no contender can have all of them in time."""
+        self._notice(self.folding.finding(folds))
         self.keeper.note({"type": "narrowed", "folds": folds})
         self.folding = self.folding.narrowed(folds)
         self.blender.narrow(self._kept())

@@ -12,7 +12,6 @@ from automl.execution.job import Event, Job, Outcome
 from automl.execution.protocol import Capacity, Executor
 from automl.search.board import Board
 from automl.search.clock import Clock
-from automl.search.deploy import refit_params
 from automl.search.events import PhaseStarted, RunEvent
 from automl.search.mishaps import deserves_another_try, last_words
 from automl.search.planner import Planner
@@ -82,7 +81,7 @@ class Scheduler:
         self.tell.began(self.scorer, min(self.executor.capacity().slots, self.settings.slots))
         self._conclude()
         while not self._over():
-            self._narrow(*self.planner.folds_in_time())
+            self._narrow(self.planner.folds_in_time())
             self._fill()
             self.tell.budget(self.executor.capacity, self._jobs.values())
             if not self._jobs:
@@ -94,7 +93,7 @@ class Scheduler:
         if not self.board.n_ok() and self.here is not None and not self.stopped():
             self._last_resort(self.here())
         if not self.stopped() and not (self.lost and self.board.n_ok()):
-            self._narrow(*self.planner.folds_done())
+            self._narrow(self.planner.folds_done())
         self._abandon()
 
     def _last_resort(self, here: Executor) -> None:
@@ -120,12 +119,12 @@ class Scheduler:
         for trial in self.board.running():
             if trial.scout and trial.results:
                 self._scouted(trial)
-            elif len(trial.results) >= trial.wanted(self.board.n_folds):
+            elif trial.repeats(self.board.n_folds):
                 self._complete(trial)
 
-    def _narrow(self, folds: int, settles: bool) -> None:
-        """Go on with fewer folds, or without settling, where time does not suffice: what has them is complete."""
-        if folds == self.board.n_folds and settles == self.board.settles:
+    def _narrow(self, folds: int) -> None:
+        """Go on with fewer folds where time does not suffice for all: what has them is complete."""
+        if folds == self.board.n_folds:
             return
         for job, (_, fold) in list(self._jobs.items()):
             if fold >= folds:
@@ -181,10 +180,9 @@ class Scheduler:
         """To the run's executor, or another one."""
         family = trial.family
         soft, hard = self.clock.job_limits(trial.baseline)
-        blind = trial.blind(fold)
         job = Job(
             self._count,
-            replace(trial.candidate, params=refit_params(trial)) if blind else trial.candidate,
+            trial.candidate,
             fold,
             family.reference,
             family.references(trial.candidate.encoders),
@@ -193,7 +191,6 @@ class Scheduler:
             hard,
             self.settings.memory,
             measure=self.settings.measures and fold == 0 and not trial.scout,
-            blind=blind,
         )
         self._count += 1
         self._jobs[job.id] = (trial, fold)
@@ -264,9 +261,9 @@ class Scheduler:
         self._note_fold(trial, fold, kept)
         if trial.scout:
             self._scouted(trial)
-        elif trial.state == "ok":
+        elif fold not in range(self.board.n_folds):
             self._repeated(trial)
-        elif len(trial.results) == trial.wanted(self.board.n_folds):
+        elif len(trial.results) == self.board.n_folds:
             self._complete(trial)
 
     def _note_fold(self, trial: Trial, fold: int, kept: dict[str, Any]) -> None:

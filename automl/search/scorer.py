@@ -1,8 +1,7 @@
 """Scores of predictions on the run's folds.
 
 With repeated folds, a unit is predicted once in every repeat. Its predictions are averaged and judged on the folds of
-the first repeat, so that no unit counts twice; the deployed ensemble averages over models in the same way. The first
-repeat itself does not count for a trial that has settled (`Folding.settles`).
+the first repeat, so that no unit counts twice; the deployed ensemble averages over models in the same way.
 """
 
 from __future__ import annotations
@@ -133,7 +132,7 @@ class Scorer:
         repeats = trial.repeats(self.judged)
         if repeats == 1:
             return [trial.results[fold].predictions for fold in range(self.judged)]
-        folds = range(trial.apart if trial.peeks else 0, repeats * self.judged)
+        folds = range(repeats * self.judged)
         size = 1 + max(int(self.requests[fold].units.max()) for fold in folds)
         total = np.zeros((size, self.problem.n_outputs))
         counts = np.zeros((size, 1))

@@ -56,7 +56,6 @@ class Trial:
         judging: gives `judged`.
         attempts: how often a fold of it was begun again after a loss.
         lost_nodes, lost_workers: how many nodes, and how many workers by themselves, were lost with it.
-        apart: number of the folds of a first repeat that do not count once the trial has settled; 0 where they count.
         noise: standard error of its score on a single fold, as far as the fold's units tell.
         closed: no further repeat is wanted.
         told: its end has been reported.
@@ -78,7 +77,6 @@ class Trial:
     results: dict[int, FoldResult] = field(default_factory=dict)
     submitted: set[int] = field(default_factory=set)
     judging: Callable[[], list[Predictions]] = list
-    apart: int = 0
     noise: float = math.nan
     closed: bool = False
     told: bool = False
@@ -126,26 +124,6 @@ class Trial:
         return self.candidate.fidelity < 1.0
 
     @property
-    def peeks(self) -> bool:
-        """Have its fits found out, by validation rows that also judge them, what they are to be judged without?"""
-        return self.apart > 0 and any(result.info.refit for result in self.results.values())
-
-    def wanted(self, judged: int) -> int:
-        """How many folds make it complete, of `judged` in a repeat."""
-        return 1 if self.scout else 2 * judged if self.peeks else judged
-
-    def blind(self, fold: int) -> bool:
-        """Is the model of this fold not to see the validation rows?"""
-        return fold >= self.apart and self.peeks
-
-    @property
-    def counting(self) -> dict[int, FoldResult]:
-        """The results that count: once it has settled, those of blind folds."""
-        if self.peeks and all(fold in self.results for fold in range(self.apart, 2 * self.apart)):
-            return {fold: result for fold, result in self.results.items() if fold >= self.apart}
-        return self.results
-
-    @property
     def in_flight(self) -> int:
         """Jobs submitted whose event has not come."""
         return len(self.submitted) - len(self.results)
@@ -162,15 +140,14 @@ class Trial:
         return list(range(min(self.repeats(judged) * judged, at_most)))
 
     def mean(self, folds: list[int] | None = None) -> float:
-        """Plain mean of the fold scores that are numbers, over those that count or some; NaN where none is."""
-        results = self.counting if folds is None else self.results
-        found = [r.score for f, r in results.items() if folds is None or f in folds]
+        """Plain mean of the fold scores that are numbers, over all finished folds or some; NaN where none is."""
+        found = [r.score for f, r in self.results.items() if folds is None or f in folds]
         known = [score for score in found if not math.isnan(score)]
         return sum(known) / len(known) if known else math.nan
 
     def spread(self) -> float:
         """Standard error of the mean fold score; with fewer than two folds `noise`."""
-        scores = [r.score for r in self.counting.values()]
+        scores = [r.score for r in self.results.values()]
         return float(np.nanstd(scores, ddof=1) / math.sqrt(len(scores))) if len(scores) > 1 else self.noise
 
     def seconds(self) -> float:

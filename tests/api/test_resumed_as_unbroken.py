@@ -46,17 +46,17 @@ def breaking(after: int) -> Callable[[RunEvent], None]:
 
 @pytest.fixture(scope="module", autouse=True)
 def repeated() -> Iterator[None]:
-    """Without a clock no repeats are made: here they are, three of three folds, unless folds are given."""
+    """Without a clock no repeats are made: here they are, two of three folds, unless folds are given."""
 
-    def thrice(*args: Any) -> Folding:
+    def twice(*args: Any) -> Folding:
         if args[-1] is not None:
             return make_folds(*args)
-        numbers = np.random.default_rng(0).integers(0, 3, size=(3, len(args[2])))
+        numbers = np.random.default_rng(0).integers(0, 3, size=(2, len(args[2])))
         folds = [Fold(np.flatnonzero(row != k), np.flatnonzero(row == k)) for row in numbers for k in range(3)]
-        return Folding(tuple(folds), 3)
+        return Folding(tuple(folds), 2)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(preparing, "make_folds", thrice)
+        patch.setattr(preparing, "make_folds", twice)
         yield
 
 

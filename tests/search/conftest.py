@@ -71,10 +71,7 @@ def family(
 
 
 class FakeExecutor:
-    """Answers a job with predictions that are wrong by the number its answer gives, or with the event it names.
-
-    A pair is such a number and what a fit on all rows is to know (`FitInfo.refit`).
-    """
+    """Answers a job with predictions that are wrong by the number its answer gives, or with the event it names."""
 
     isolates = True
 
@@ -105,10 +102,9 @@ class FakeExecutor:
         if isinstance(given, str):
             return [Event(job.id, given, message=f"{given} on purpose")]  # type: ignore[arg-type]
         assert self.dataset is not None
-        given, refit = given if isinstance(given, tuple) else (given, {})
         y = self.dataset.table["f1"].values[self.dataset.folds[job.fold].valid]
         predictions = ArrayPredictions("real", (y + given)[:, None])
-        outcome = Outcome(predictions, {"m": b"x"}, FitInfo(refit=refit), 1.0, 1.0, 0.1, 0.001)
+        outcome = Outcome(predictions, {"m": b"x"}, FitInfo(), 1.0, 1.0, 0.1, 0.001)
         return [Event(job.id, "progress", step=1, value=0.5), Event(job.id, "done", outcome)]
 
     def kill(self, job: int) -> None:
@@ -180,7 +176,7 @@ def searched(
     problem = task.load(table, {"target": "f1"}, np.arange(60))
     folds = [f for r in range(repeats) for f in task.folds(problem, table, FoldPlan(n_folds, seed=r))]
     folding = Folding(tuple(folds), repeats)
-    board = Board(folding.judged, replace(FACTS, n_rows=rows), settings, folding.settles)
+    board = Board(folding.judged, replace(FACTS, n_rows=rows), settings)
     clock = Clock(settings)
     scorer = Scorer(task, problem, table, folding, task.metric(problem, "auto"))
     planner = Planner(Field(list(families)), board, scorer, clock, settings, "regression", repeats)
