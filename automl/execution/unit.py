@@ -156,6 +156,7 @@ def _told(info: Any) -> FitInfo:
         return FitInfo()
     if not isinstance(info, FitInfo):
         raise PluginError(f"fit returned {type(info).__name__}, not FitInfo or None")
+    refit = {}
     for name, value in info.refit.items():
         try:
             json.dumps(value, default=_as_json)
@@ -163,7 +164,8 @@ def _told(info: Any) -> FitInfo:
             raise PluginError(
                 f"FitInfo.refit[{name!r}] is {value!r}, which is no JSON value: give settings of the model"
             ) from None
-    return info
+        refit[name] = _as_json(value) if isinstance(value, np.generic) else value
+    return replace(info, refit=refit)
 
 
 def _as_json(value: Any) -> Any:

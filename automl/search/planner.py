@@ -370,14 +370,15 @@ class Planner:
     def _affordable(self, family: Family, share: float, rest: bool = False) -> bool:
         """Is there time for one more trial, and would it take no more than a share of all the time?
 
-        It may take all that is left, with a margin, when nobody else wants the `rest`, and towards the end.
+        It may take all that is left when nobody else wants the `rest`, and towards the end: with a margin, and no fold
+        longer than its hard limit.
         """
         if not self.settings.clocked:
             return True
         rounds = math.ceil(self.board.n_folds / self.settings.slots)
         left, most = self.clock.work_left(), share * self.settings.seconds
         if rest or left <= _END_SHARE * self.settings.seconds:
-            most = max(most, left / _END_MARGIN)
+            left, most = left / _END_MARGIN, min(left, rounds * self.clock.job_limits(baseline=False)[1]) / _END_MARGIN
         most = min(left, most) / rounds
         cost = self.board.fold_cost(family)
         if cost > most and family.model.truncatable:

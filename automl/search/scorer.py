@@ -117,7 +117,8 @@ class Scorer:
             scores = [self._part_score(rows, said, truth, request) for rows in _parts(len(request))]
         except Exception:  # a stranger's metric, or predictions that cannot be cut
             return math.nan
-        return float(np.nanstd(scores, ddof=1) / math.sqrt(len(scores)))
+        known = [score for score in scores if math.isfinite(score)]
+        return float(np.std(known, ddof=1) / math.sqrt(len(known))) if len(known) > 1 else math.nan
 
     def _part_score(self, rows: AnyArray, said: Predictions, truth: Truth | None, request: Request) -> float:
         part, known, asked = take(rows, said, truth, request)

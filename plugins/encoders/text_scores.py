@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from automl.contract import AnyArray, Feature, FitContext, FloatArray, Matrix, Table
+from automl.contract import AnyArray, Feature, FitContext, FloatArray, IntArray, Matrix, Table
 
 from .tfidf import TfIdfSvd
 
@@ -46,6 +47,8 @@ class TextScores(TfIdfSvd):
         target = y if self.classifies else (y - y.mean()) / (float(y.std()) or 1.0)
         scores = np.zeros((len(y), 1 if ctx.n_outputs <= 2 else ctx.n_outputs))
         parts = ctx.parts(len(y), _FOLDS)
+        if self.classifies and _some_rest_lacks_a_class(parts, y):  # its rows would be told by scores of their own
+            parts = replace(ctx, groups=None).parts(len(y), _FOLDS)
         for part in range(_FOLDS):
             held = parts == part
             coef, intercept = self._linear(sparse[~held], target[~held], ctx.n_outputs)
@@ -93,6 +96,11 @@ class TextScores(TfIdfSvd):
         else:
             coef[classes], intercept[classes] = np.vstack([-model.coef_, model.coef_]) / 2, 0.0
         return coef, intercept
+
+
+def _some_rest_lacks_a_class(parts: IntArray, y: AnyArray) -> bool:
+    """Is a class only in rows of one part?"""
+    return any(len(np.unique(parts[y == code])) < 2 for code in np.unique(y))
 
 
 def _scored(products: AnyArray, intercept: FloatArray) -> FloatArray:

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from automl.plugins.tabular.binary import Binary
+from automl.plugins.tabular.regression import Regression
 
 from automl.contract import EncoderPlugin, FitContext, FitInfo, FoldPlan, ModelPlugin, Table
 from automl.discovery import PluginRef, Registry
@@ -359,3 +360,37 @@ def test_one_row_predictions_are_timed_only_when_asked(dataset: Dataset) -> None
     assert timed.outcome is not None
     assert np.isnan(plain.outcome.row_s)
     assert timed.outcome.row_s > 0
+
+
+class Heeds(Model):
+    """Notes what it was told of the metric and of the groups."""
+
+    def fit(self, train: Any, valid: Any, ctx: FitContext) -> FitInfo | None:
+        groups = [] if ctx.groups is None else ctx.groups.tolist()
+        return FitInfo(refit={"depth": np.int64(3)}, notes={"groups": groups, "aim": ctx.aim})
+
+
+class Numbers(Heeds):
+    name, produces = "numbers", "real"
+
+    def predict(self, request: Any) -> Any:
+        return np.zeros(len(request))
+
+
+def test_a_fit_is_told_the_groups_of_its_rows_and_what_the_metric_aims_at() -> None:
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({"a": rng.normal(size=60), "who": np.repeat(np.arange(12), 5)})
+    intake, task, told = ingest(X, rng.normal(size=60)), Regression(), {}
+    names = {column.label: column.name for column in intake.table}
+    problem = task.load(intake.table, {**intake.roles, "groups": names["who"]}, np.arange(60))
+    folds = tuple(task.folds(problem, intake.table, FoldPlan(3, seed=0)))
+    for metric in ("rmse", "mae", "mape", "function of somebody"):
+        dataset = Dataset(intake.table, replace(problem, metric=metric), folds, PluginRef.of(Regression))
+        event = run(job(Numbers), dataset)
+        assert event.outcome is not None, event.detail
+        told[metric] = event.outcome.info.notes["aim"]
+        assert type(event.outcome.info.refit["depth"]) is int
+        groups = event.outcome.info.notes["groups"]
+        assert len(groups) == len(folds[0].train)
+        assert len(set(groups)) == 8
+    assert told == {"rmse": "mean", "mae": "median", "mape": "relative-median", "function of somebody": "mean"}

@@ -98,6 +98,20 @@ def test_what_is_learnt_out_of_fold_sees_no_row_of_the_same_group(bench: Any, ma
     assert np.bincount(alone).tolist() == [60] * 5
 
 
+def test_a_class_of_one_group_is_not_given_away_by_scores_of_its_own(bench: Any, make: Any) -> None:
+    rng = np.random.default_rng(0)
+    words = np.array(["red", "green", "blue", "black"])
+    text = np.array([" ".join(rng.choice(words, 4)) for _ in range(120)], dtype=object)
+    groups = np.repeat(np.arange(6), 20)
+    y = (groups > 0).astype(np.int64)
+    table = Table((Column("f0", "t", "text", text),), 120)
+    ctx = bench.context(replace(make("class_proba", 2), table=table, y=y))
+    encoder = bench.encoder("text-scores")()
+    scores = encoder.fit_transform(table, y, replace(ctx, groups=groups))[:, -1]
+    assert scores.min() > -5
+    assert scores[y == 0].max() > scores[y == 1].min()
+
+
 def test_target_means_follow_the_target_and_forget_rare_levels(bench: Any, make: Any) -> None:
     data = make("class_proba", 2, n=200)
     codes = np.repeat([0, 1, 2, 3], [98, 98, 3, 1])
