@@ -14,7 +14,7 @@ from automl.contract.errors import (
     PluginError,
     SpaceError,
 )
-from automl.contract.metric import CombineContext, Combiner, Metric
+from automl.contract.metric import CombineContext, Combiner, Metric, relative_sizes
 from automl.contract.model import ModelPlugin
 from automl.contract.persist import pack_state, read_state, unpack_state, write_state
 from automl.contract.plugin import Plugin
@@ -84,6 +84,7 @@ __all__ = [
     "WeightedCombiner",
     "pack_state",
     "read_state",
+    "relative_sizes",
     "role_column",
     "unpack_state",
     "widen",

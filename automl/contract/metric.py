@@ -11,10 +11,19 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from automl.contract.arrays import FloatArray
+from automl.contract.arrays import AnyArray, FloatArray
 from automl.contract.persist import read_state, write_state
 from automl.contract.predictions import Predictions
 from automl.contract.problem import Request, Truth
+
+_NEAR_ZERO = 0.01
+
+
+def relative_sizes(y: AnyArray) -> FloatArray:
+    """(n,) what errors of numbers `y` are relative to: their sizes, those near 0 as a hundredth of the usual size."""
+    sizes = np.abs(np.asarray(y, dtype=np.float64))
+    usual = float(np.median(sizes[sizes > 0])) if sizes.any() else 1.0
+    return np.asarray(np.maximum(sizes, _NEAR_ZERO * usual))
 
 
 class Metric(ABC):

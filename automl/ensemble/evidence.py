@@ -25,7 +25,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from automl.contract import ADDITIVE, AnyArray, FloatArray, IntArray, Predictions, Truth
+from automl.contract import ADDITIVE, AnyArray, FloatArray, IntArray, Predictions, Truth, relative_sizes
 
 TINY = 1e-6
 UNITS = 10_000
@@ -74,7 +74,7 @@ class Evidence:
         u = np.concatenate(weights)
         absolute = kind != ADDITIVE[0] and aim != "mean"
         if absolute and aim == "relative-median":
-            u = u / sizes_of(np.concatenate([t[r] for t, r in zip(targets, rows, strict=True)]))
+            u = u / relative_sizes(np.concatenate([t[r] for t, r in zip(targets, rows, strict=True)]))
         u = u / max(u.mean(), 1e-300)
         return cls(kind, np.array([np.concatenate(v) for v in values]), u, tuple(rows), absolute)
 
@@ -144,13 +144,6 @@ def absolute_weights(E: FloatArray, u: FloatArray, ridge: float = RIDGE) -> Floa
         if moved < SETTLED:
             break
     return w
-
-
-def sizes_of(y: FloatArray) -> FloatArray:
-    """(n,) how large numbers are, for errors relative to them; those near 0 count as a hundredth of the usual size."""
-    sizes = np.abs(y)
-    usual = float(np.median(sizes[sizes > 0])) if sizes.any() else 1.0
-    return np.asarray(np.maximum(sizes, NEAR * usual))
 
 
 def _rows(sizes: Sequence[int], seed: int) -> list[IntArray]:

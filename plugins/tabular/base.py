@@ -32,6 +32,7 @@ from automl.contract import (
     Table,
     Tree,
     read_state,
+    relative_sizes,
     widen,
     write_state,
 )
@@ -42,7 +43,6 @@ PROBABILITIES, RELATIVE = "class_proba", "relative-median"
 _SMEARED_ROWS = 5000
 _LARGEST = np.float32(3e38)
 _KEPT_CELLS = 1 << 20
-_NEAR = 0.01
 
 
 class RowModel(ModelPlugin):
@@ -269,10 +269,8 @@ def _median(y: AnyArray, weight: FloatArray | None) -> float:
 
 
 def _per_size(batch: Batch) -> Batch:
-    """The batch with its weights divided by the size of the targets; those near 0 count as a hundredth of the usual."""
-    sizes = np.abs(np.asarray(batch.y, dtype=np.float64))
-    usual = float(np.median(sizes[sizes > 0])) if sizes.any() else 1.0
-    shares = usual / np.maximum(sizes, _NEAR * usual)
+    """The batch with its weights divided by the size of the targets."""
+    shares = 1.0 / relative_sizes(np.asarray(batch.y))
     return replace(batch, weight=shares if batch.weight is None else batch.weight * shares)
 
 
