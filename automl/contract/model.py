@@ -58,7 +58,7 @@ class ModelPlugin(Plugin, ABC):
 
     @abstractmethod
     def predict(self, request: Request) -> Predictions | AnyArray:
-        """One prediction per unit, each independent of the others in the request.
+        """One prediction per unit, each independent of the others in the request. Inputs may be read-only.
 
         class_proba: (n_units, n_outputs) probabilities in code order (`widen` helps). real: (n_units,) or
         (n_units, n_outputs). Other kinds: the task's own container. Shape and finiteness are checked by the engine.

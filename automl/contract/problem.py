@@ -117,7 +117,7 @@ class Request:
 
     Attributes:
         units: one entry per prediction; row numbers for row-wise tasks.
-        X: the units in the model's view. The engine fills the tabular views, the task its own.
+        X: the units in the model's view. The engine fills the tabular views, the task its own. Arrays may be read-only.
         extra: whatever else the task wants to reach `answer`, the metric or the combiner.
     """
 

@@ -6,6 +6,7 @@ import platform
 import time
 from collections import deque
 
+from automl.execution.fold_views import forget_views
 from automl.execution.job import Dataset, Event, Job
 from automl.execution.limits import available_cpus, gpu_devices, total_memory
 from automl.execution.protocol import Capacity, NodeUse
@@ -81,4 +82,6 @@ class InlineExecutor:
         """Forget everything."""
         self._queue.clear()
         self._ended.clear()
+        if self._dataset is not None:
+            forget_views(self._dataset)
         self._dataset = None

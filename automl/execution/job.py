@@ -81,7 +81,7 @@ class Outcome:
         predictions: for the fold's validation units; None for a fit on all rows.
         files: relative path -> bytes of the saved, reloaded and compared model.
         wall, cpu: seconds of the whole job.
-        predict_s: seconds to predict the validation units.
+        predict_s: seconds to predict the validation units; where the engine encodes them, without that.
         row_s: seconds that the model adds to predicting one unit, or NaN when not measured.
     """
 

@@ -8,9 +8,7 @@ import math
 import tempfile
 import time
 import traceback
-import weakref
-from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +17,6 @@ import numpy as np
 
 from automl.contract import (
     ArtifactError,
-    EncoderPlugin,
     Facts,
     FitContext,
     FitInfo,
@@ -31,19 +28,15 @@ from automl.contract import (
     Table,
     TaskPlugin,
 )
-from automl.discovery.reference import PluginRef
 from automl.execution.fitted import FittedModel
+from automl.execution.fold_views import own, views_of
 from automl.execution.job import Dataset, Event, Job, Outcome
-from automl.execution.views import TABULAR, View
+from automl.execution.views import TABULAR
 
 _COMPARED_ROWS = 200
 _RELOAD_TOLERANCE = 1e-6
-_CACHED_VIEWS = 4
 _REPORT_SECONDS = 0.5
 _TIMED_TOGETHER, _SWEPT_CELLS = 2, 1 << 20
-
-_views: OrderedDict[tuple[Any, ...], tuple[View, Any]] = OrderedDict()
-_views_of: weakref.ref[Dataset] | None = None
 
 
 def run(job: Job, dataset: Dataset, progress: Callable[[int, float], None]) -> Event:
@@ -64,11 +57,12 @@ def evaluate(job: Job, dataset: Dataset, progress: Callable[[int, float], None])
     wall, cpu = time.perf_counter(), time.process_time()
     task: TaskPlugin = dataset.task.load()()
     train, valid = rows_of(job, dataset)
-    fitted, info = _fit(job, dataset, task, train, valid, progress)
+    fitted, info, X = _fit(job, dataset, task, train, valid, progress)
     predictions, predict_s = None, 0.0
     if valid is not None:
         start = time.perf_counter()
-        predictions = fitted.predict(task, dataset.problem, dataset.table, valid, train)
+        request = task.request(dataset.problem, dataset.table, valid, train, fitted.model.view)
+        predictions = fitted.answer(dataset.problem, request if X is None else replace(request, X=own(X)))
         _check(task, dataset, predictions, valid, train, fitted.model.name)
         predict_s = time.perf_counter() - start
     probe = train if valid is None else valid
@@ -129,8 +123,8 @@ def _fit(
     train: IntArray,
     valid: IntArray | None,
     progress: Callable[[int, float], None],
-) -> tuple[FittedModel, FitInfo]:
-    """The fitted model and what it found out."""
+) -> tuple[FittedModel, FitInfo, Any]:
+    """The fitted model, what it found out, and X of the validation rows as it saw them; None where there is none."""
     problem, table = dataset.problem, dataset.table
     model_class: type[ModelPlugin] = job.model.load()
     model = model_class(**job.candidate.params)
@@ -138,16 +132,16 @@ def _fit(
     batch = task.batch(problem, table, train, model.view)
     ctx = replace(ctx, groups=batch.groups)
     held = None if valid is None else task.batch(problem, table, valid, model.view)
-    view = None
+    seen = None
     if model.view in TABULAR:
-        view, X = _view(job, dataset, model_class, job.encoders, train, batch.y, ctx)
-        batch = replace(batch, X=X)
-        if held is not None and valid is not None:
-            held = replace(held, X=view.transform(table.select(problem.features).take(valid)))
+        seen = views_of(dataset).sight(job, dataset, job.encoders, (train, valid), batch.y, ctx)
+        batch = replace(batch, X=seen.train)
+        held = None if held is None else replace(held, X=own(seen.valid))
     if not model.handles_weight and batch.weight is not None:
         batch = replace(batch, weight=None)
         held = None if held is None else replace(held, weight=None)
-    return FittedModel(model, view), _told(model.fit(batch, held, ctx))
+    info = _told(model.fit(batch, held, ctx))
+    return FittedModel(model, None if seen is None else seen.view), info, None if seen is None else seen.valid
 
 
 def _told(info: Any) -> FitInfo:
@@ -205,63 +199,6 @@ def _aim(task: TaskPlugin, problem: Problem) -> str:
     """What the metric wants of numbers; means for a metric that the task does not know by name."""
     metric = task.metrics(problem).get(problem.metric)
     return "mean" if metric is None else metric.aim
-
-
-def _view(
-    job: Job,
-    dataset: Dataset,
-    model: type[ModelPlugin],
-    encoders: Sequence[PluginRef],
-    train: IntArray,
-    y: Any,
-    ctx: FitContext,
-) -> tuple[View, Any]:
-    """The fitted view and X of the training rows, from this process' cache when the same was asked for before.
-
-    A view that ends with a feature block is the view without it, which may be known already, and one part more.
-    """
-    chain: list[type[EncoderPlugin]] = [ref.load() for ref in encoders]
-    traits = (model.view, model.kinds if model.view != TABULAR[0] else (), model.sparse, model.handles_missing)
-    names = tuple(ref.target for ref in encoders)
-    _keep_views_of(dataset)
-    key = (job.fold, job.candidate.fidelity, names, traits)
-    if key in _views:
-        _views.move_to_end(key)
-        return _views[key]
-    features = dataset.table.select(dataset.problem.features).take(train)
-    steady = replace(ctx, seed=job.fold + 1)
-    if chain and chain[-1].adds_to:
-        view, X = _view(job, dataset, model, encoders[:-1], train, y, ctx)
-        view, X = view.extended(chain[-1], X, features, y, steady)
-    else:
-        view, X = View.fit(model, chain, features, y, steady)
-    _views[key] = view, _locked(X)
-    while len(_views) > _CACHED_VIEWS:
-        _views.popitem(last=False)
-    return _views[key]
-
-
-def _keep_views_of(dataset: Dataset) -> None:
-    """Cached views are of one data set; they go when another comes, or with it."""
-    global _views_of
-    if _views_of is None or _views_of() is not dataset:
-        _views.clear()
-        _views_of = weakref.ref(dataset, lambda _: _views.clear())
-
-
-def _locked(X: Any) -> Any:
-    """X made read-only: the next candidate gets the same arrays. A `Table` is so already."""
-    for name in ("data", "indices", "indptr"):
-        if hasattr(X, "tocsr"):
-            getattr(X, name).flags.writeable = False
-    if isinstance(X, np.ndarray):
-        X.flags.writeable = False
-    return X
-
-
-def forget_views() -> None:
-    """Drop cached views."""
-    _views.clear()
 
 
 def _saved(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,18 @@ class Part:
         return self._outputs
 
 
+FitPart = Callable[[type[EncoderPlugin], tuple[str, ...], Table, Any, FitContext], tuple[Part, Any]]
+
+
+def fit_part(
+    encoder_class: type[EncoderPlugin], columns: tuple[str, ...], table: Table, y: Any, ctx: FitContext
+) -> tuple[Part, Any]:
+    """An encoder fitted on these columns of the training rows, and its output. Raises PluginError."""
+    encoder = encoder_class()
+    block = encoder.fit_transform(table.select(columns), y, ctx)
+    return Part(encoder, columns), _block(block, len(table), encoder)
+
+
 @dataclass
 class View:
     """A fitted tabular view.
@@ -71,6 +83,7 @@ class View:
         table: Table,
         y: AnyArray | None,
         ctx: FitContext,
+        fitted: FitPart = fit_part,
     ) -> tuple[View, Any]:
         """Learn the view on training rows; returns it and X of these rows.
 
@@ -78,46 +91,52 @@ class View:
             chain: encoder classes; each column goes to the first that accepts it, and to every feature block that does.
             table: feature columns of the training rows.
             y: their targets, for encoders that use them.
+            fitted: gives a fitted encoder and its output, as `fit_part` does, which it may know already.
         """
         passed = tuple(c.name for c in table if c.kind in model.kinds) if model.view == COLUMNS else ()
         view = cls(model.view, passed, sparse=model.sparse)
         readers = [encoder for encoder in chain if not encoder.adds_to]
         read = assign(readers, [c for c in table if c.name not in passed], model.name)
-        blocks = [view._add(encoder, columns, table, y, ctx) for encoder, columns in read.items()]
+        made = [fitted(encoder, columns, table, y, ctx) for encoder, columns in read.items()]
+        view.parts, blocks = [part for part, _ in made], [block for _, block in made]
         if view.name == MATRIX and not model.handles_missing:
             view.fill = _fill_values(blocks, [part.encoder.missing for part in view.parts])
         X = view._assemble(table, blocks)
         for encoder in chain:
             if encoder.adds_to:
-                view, X = view.extended(encoder, X, table, y, ctx)
+                view, X = view.extended(encoder, X, table, y, ctx, fitted)
         return view, X
 
     def extended(
-        self, encoder: type[EncoderPlugin], X: Any, table: Table, y: AnyArray | None, ctx: FitContext
+        self,
+        encoder: type[EncoderPlugin],
+        X: Any,
+        table: Table,
+        y: AnyArray | None,
+        ctx: FitContext,
+        fitted: FitPart = fit_part,
     ) -> tuple[View, Any]:
         """This view, whose X of the training rows is given, with a feature block more."""
         columns = tuple(c.name for c in table if encoder.accepts(c, encoder().params))
         if not columns:
             return self, X
-        view = replace(self, parts=list(self.parts))
-        block = view._add(encoder, columns, table, y, ctx)
-        part = view.parts[-1]
-        if self.name == COLUMNS:
-            return view, Table((*X.columns, *_as_columns(block, part)), len(table))
+        part, block = fitted(encoder, columns, table, y, ctx)
+        view = replace(self, parts=[*self.parts, part])
         if self.fill is not None:
-            more = _fill_values([block], [part.encoder.missing])
-            view.fill = np.concatenate([self.fill, more])
-            block = block if _is_sparse(block) else _filled(block, more)
-        return view, _beside([X, block], self.sparse)
+            view.fill = np.concatenate([self.fill, _fill_values([block], [part.encoder.missing])])
+        return view, view._widened(X, block)
 
-    def _add(
-        self, encoder_class: type[EncoderPlugin], columns: tuple[str, ...], table: Table, y: Any, ctx: FitContext
-    ) -> Any:
-        """Fit an encoder, make it a part, and return its output."""
-        encoder = encoder_class()
-        block = encoder.fit_transform(table.select(columns), y, ctx)
-        self.parts.append(Part(encoder, columns))
-        return _block(block, len(table), encoder)
+    def further(self, X: Any, table: Table) -> Any:
+        """X of other rows, of which the view without its last part gives this `X`."""
+        return self._widened(X, _transformed(self.parts[-1], table, {}))
+
+    def _widened(self, X: Any, block: Any) -> Any:
+        """X of the view without its last part, and beside it what that part gives."""
+        if self.name == COLUMNS:
+            return Table((*X.columns, *_as_columns(block, self.parts[-1])), len(X))
+        if self.fill is not None and not _is_sparse(block):
+            block = _filled(block, self.fill[len(self.fill) - block.shape[1] :])
+        return _beside([X, block], self.sparse)
 
     def transform(self, table: Table, done: dict[Any, Any] | None = None) -> Any:
         """X for other rows.
@@ -248,7 +267,7 @@ def _block(block: Any, n_rows: int, encoder: EncoderPlugin) -> Any:
         raise PluginError(f"encoder {encoder.name!r} returned {shape} for {n_rows} rows; it must be two-dimensional")
     if block.dtype != np.float32:
         raise PluginError(f"encoder {encoder.name!r} returned {block.dtype}, not float32")
-    return block
+    return block.tocsr() if _is_sparse(block) else block
 
 
 def _is_sparse(block: Any) -> bool:

@@ -30,7 +30,7 @@ class Row:
         baseline: it ran first, as a simple model to beat.
         score: cross-validated, higher is better; None when there is none.
         score_test: on the data given to `leaderboard(data)`; None when there is none.
-        fit_s, predict_s: seconds, all folds together.
+        fit_s, predict_s: seconds, all folds together; `predict_s` without encoding rows.
         weight: its share of the ensemble, 0 to 1.
         state: ok, pruned, skipped, or the kind of its failure: error, invalid, timeout, oom, crashed, node_lost.
         reason: why it is not ok, or "".

@@ -174,7 +174,7 @@ class Blender:
 
         def made() -> Blended:
             folds, costs = self._afforded(pool, measure)
-            budget = math.inf if costs is None else self.budget.room(pool, costs)
+            budget = math.inf if costs is None else self.budget.room(pool, costs, judged)
             started, worked = time.monotonic(), time.thread_time()
             found = make(costs=costs, budget=budget, deadline=self._deadline())
             took = time.monotonic() - started

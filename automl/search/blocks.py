@@ -102,7 +102,7 @@ class Blocks:
 
     def _helps(self, test: _Test) -> bool:
         """Is the gain above its standard error?"""
-        if test.trial.state != "ok":
+        if test.trial.state != "ok" or test.base.state != "ok":
             return False
         d = np.asarray(self._gains(test.trial, test.base))
         error = float(np.std(d, ddof=1)) / math.sqrt(len(d)) if len(d) > 1 else 0.0

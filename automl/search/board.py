@@ -174,9 +174,9 @@ class Board:
         best = self.best(baseline=False)
         if best is None or trial.baseline or not trial.results or not self.settings.preset.racing:
             return ""
-        worst = min(result.score for result in best.results.values())
+        worst = min(result.score for fold, result in best.results.items() if fold < self.n_folds)
         mean = trial.mean()
-        spread = best.spread()
+        spread = best.spread(self.n_folds)
         if math.isnan(mean) or mean >= worst - (0.0 if math.isnan(spread) else spread):
             return ""
         return f"mean of {len(trial.results)} folds {mean:.5g} is below the worst fold {worst:.5g} of {best.name}"

@@ -107,16 +107,16 @@ class Budget:
         if self._times is not None:
             self._times.measure(trials, folds_of)
 
-    def room(self, trials: Sequence[Trial], costs: Sequence[float]) -> float:
+    def room(self, trials: Sequence[Trial], costs: Sequence[float], folds: int) -> float:
         """What members may take together: 1, or what the best takes, where nobody asked for less and all that are
         cheaper are worse by more than chance.
 
-        trials: best first; costs: of each, as `costs` gives them.
+        trials: best first; costs: of each, as `costs` gives them; folds: as many as judge each unit once.
         """
         within = [trial for trial, cost in zip(trials, costs, strict=True) if not cost > 1.0]
         if self.asked or (within and within[0] is trials[0]):
             return 1.0
-        spread = trials[0].spread()
+        spread = trials[0].spread(folds)
         near = bool(within) and trials[0].score - within[0].score <= (0.0 if math.isnan(spread) else spread)
         return 1.0 if near else costs[0]
 

@@ -266,14 +266,14 @@ def _conclude(trial: Trial, end: Record | None, n_folds: int, scorer: Scorer, re
 
     rescored: may its score have been of other folds?
     """
-    trial.judging = partial(scorer.predictions, trial)
+    scorer.answer(trial)
     if end is None:
         return
     if end["state"] != "ok":
         trial.told = True
         trial.end(end["state"], end["kind"], end["reason"], end["detail"])
     elif repeats := trial.repeats(n_folds):
-        trial.told, trial.noise = True, scorer.noise(trial)
+        trial.told = True
         trial.end("ok")
         known = end["score"] is not None and repeats == 1 and not rescored
         trial.score = end["score"] if known else scorer.score(trial.judged)

@@ -13,6 +13,7 @@ from automl.search.board import Board
 from automl.search.clock import Clock
 from automl.search.families import Family, Field
 from automl.search.ladder import Ladder
+from automl.search.repeats import Repeats
 from automl.search.scorer import Scorer
 from automl.search.settings import Settings
 from automl.search.suggestions import suggestions_for
@@ -25,7 +26,6 @@ _TRIALS_PER_KNOB = 6
 _LEAST_SHARE = 0.01
 _SHOWN_SHARE = 0.01
 _DIVERSE, _DIVERSE_PER_SHARE = 0.1, 2.0
-_REPEATED = 8
 _ROWS_PER_CANDIDATE = 50
 _SCOUT_SHARE = 0.25
 _ATTEMPTS = 3
@@ -42,7 +42,7 @@ class Planner:
         self, field: Field, board: Board, scorer: Scorer, clock: Clock, settings: Settings, task: str, repeats: int = 1
     ) -> None:
         self.field, self.board, self.scorer, self.clock, self.settings = field, board, scorer, clock, settings
-        self.repeats = repeats
+        self.repeats = Repeats(board, clock, repeats)
         self._baselines = field.baselines()
         self._firsts = field.contenders()
         self._ladder = Ladder(field.contenders() if settings.clocked else (), board.facts.n_rows)
@@ -64,7 +64,7 @@ class Planner:
         trial = self._new_trial()
         if trial is not None:
             return trial, 0
-        return self._repeat()
+        return self.repeats.next()
 
     def take_over(self, begun: Sequence[Trial], ended: Sequence[Trial]) -> None:
         """Go on from trials of an earlier process: all, as they began, and those that have ended, as they did."""
@@ -181,11 +181,13 @@ class Planner:
     def _diverse(self, trial: Trial) -> bool:
         """Though behind, does it lift the best by a tenth of a standard error when mixed in, or more if it is dear?"""
         best = self.board.best(baseline=False)
-        if best is None or math.isnan(best.spread()):
+        if best is None or math.isnan(best.spread(self.board.n_folds)):
             return False
         if (len(trial.results), best.number) != trial.weighed:
             trial.weighed, trial.added = (len(trial.results), best.number), self.scorer.adds(trial, best)
-        return trial.added > best.spread() * (_DIVERSE + _DIVERSE_PER_SHARE * self._share_to_come(trial))
+        return trial.added > best.spread(self.board.n_folds) * (
+            _DIVERSE + _DIVERSE_PER_SHARE * self._share_to_come(trial)
+        )
 
     def _shown(self, trial: Trial) -> bool:
         """A family's first trial goes through all folds when that is cheap, so that the leaderboard tells of each."""
@@ -214,7 +216,7 @@ class Planner:
             scout = self._scout()
             if scout is not None or self._scouting:
                 return scout
-        if not self._firsts and self.board.tried >= _BEFORE_REPEATS and self._repeat() is not None:
+        if not self._firsts and self.board.tried >= _BEFORE_REPEATS and self.repeats.next() is not None:
             return None  # steadier predictions of what is good come before more candidates
         self.phase = "portfolio" if self.phase in ("baselines", "scouts") else self.phase
         while self._firsts:
@@ -260,23 +262,6 @@ class Planner:
         self._firsts = sorted((f for f in self._firsts if f.name in best), key=lambda f: best.index(f.name))
         self._points = {family.name: self._ladder.points(family) for family in self.field.searched()}
 
-    def _repeat(self) -> tuple[Trial, int] | None:
-        """The next fold of a further repeat of a good trial; best trials first, one repeat of all after the other."""
-        n = self.board.n_folds
-        if self.repeats == 1:
-            return None
-        ranked = sorted(self.board.ok(), key=lambda t: (-t.score, t.number))[:_REPEATED]
-        for repeat in range(1, self.repeats):
-            for trial in ranked:
-                fold = next((f for f in range(repeat * n, (repeat + 1) * n) if f not in trial.submitted), None)
-                if fold is not None and not trial.closed and self._fits_once(trial, (repeat + 1) * n - fold):
-                    return trial, fold
-        return None
-
-    def _fits_once(self, trial: Trial, folds: int) -> bool:
-        cost = max(result.wall for result in trial.results.values())
-        return math.ceil(folds / self.settings.slots) * cost <= self.clock.work_left()
-
     def _limit_reached(self) -> bool:
         tried = self.board.tried
         if self.settings.n_trials is not None and tried >= self.settings.n_trials:
@@ -294,7 +279,7 @@ class Planner:
             going = [f for f in every if self._may_go_on(f)] or [f for f in every if self._may_go_on(f, rest=True)]
             claims = [self._claim(family) for family in going]
             best = self.board.best(baseline=False)
-            name = choose(claims, best.spread() if best else math.nan)
+            name = choose(claims, best.spread(self.board.n_folds) if best else math.nan)
             if name is None:
                 return None
             family = next(f for f in every if f.name == name)

@@ -148,7 +148,7 @@ class Run:
         self.blender.narrow(self._kept())
         self.board.narrow(folds)
         self.scorer.narrow(folds)
-        self.clock.folds, self.planner.repeats = folds, 1
+        self.clock.folds, self.planner.repeats.most = folds, 1
         self.scorer.again(self.board.ok())
         self.board.rescored()
         if self.plan is not None:

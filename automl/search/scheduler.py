@@ -262,7 +262,7 @@ class Scheduler:
         if trial.scout:
             self._scouted(trial)
         elif fold not in range(self.board.n_folds):
-            self._repeated(trial)
+            self._repeated(trial, fold)
         elif len(trial.results) == self.board.n_folds:
             self._complete(trial)
 
@@ -291,23 +291,20 @@ class Scheduler:
         trial.end("pruned", reason=f"tried on {trial.candidate.fidelity:.2g} of the rows")
         self._tell(trial)
 
-    def _repeated(self, trial: Trial) -> None:
+    def _repeated(self, trial: Trial, fold: int) -> None:
         """A fold of a further repeat: once the repeat is whole, the trial's predictions get steadier."""
-        whole = len(trial.results) % self.board.n_folds == 0
+        whole = trial.repeats(self.board.n_folds) > fold // self.board.n_folds
         if whole:
-            trial.judged = self.scorer.predictions(trial)
-            trial.score = self.scorer.score(trial.judged)
+            self.scorer.judge(trial)
         self.board.rescored()
         if whole:
             self.finished(trial)
 
     def _complete(self, trial: Trial) -> None:
-        trial.judged = self.scorer.predictions(trial)
-        trial.score = self.scorer.score(trial.judged)
+        self.scorer.judge(trial)
         if math.isnan(trial.score):
             self._fail(trial, Event(0, "invalid", message="the metric is undefined on every fold"))
             return
-        trial.noise = self.scorer.noise(trial)
         trial.end("ok")
         self.planner.learn(trial)
         self._tell(trial)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -47,8 +47,16 @@ class Scorer:
     def again(self, trials: Sequence[Trial]) -> None:
         """Score complete trials anew, on the folds that count now."""
         for trial in trials:
-            trial.judged = self.predictions(trial)
-            trial.score, trial.noise = self.score(trial.judged), self.noise(trial)
+            self.judge(trial)
+
+    def judge(self, trial: Trial) -> None:
+        """Score a complete trial by the repeats that are done."""
+        self.answer(trial)
+        trial.score = self.score(trial.judged)
+
+    def answer(self, trial: Trial) -> None:
+        """Be asked by the trial what it predicts and how sure its score is."""
+        trial.ask(partial(self.predictions, trial), partial(self.noise, trial))
 
     @cached_property
     def truths(self) -> list[Truth | None]:
@@ -89,12 +97,12 @@ class Scorer:
         return float(np.nanmax(gains))
 
     def gains(self, trial: Trial, base: Trial) -> list[float]:
-        """How much higher `trial` scores than `base` on each fold that both have; empty where there is none.
+        """How much higher `trial` scores than `base` on each fold of one repeat that both have; empty where none is.
 
         With one fold, as many figures as it is cut into parts: their mean is the gain on the fold, and they differ as
         the gains on the parts do.
         """
-        folds = sorted(set(trial.results) & set(base.results))
+        folds = sorted(fold for fold in set(trial.results) & set(base.results) if fold < self.judged)
         whole = [trial.results[f].score - base.results[f].score for f in folds]
         if len(folds) != 1:
             return whole

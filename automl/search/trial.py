@@ -40,6 +40,10 @@ class FoldResult:
         return self.source if isinstance(self.source, Predictions) else self.source()
 
 
+def _unknown() -> float:
+    return math.nan
+
+
 def _let_go() -> Predictions:
     raise LookupError("the predictions of a trial that was given up are not kept")
 
@@ -53,10 +57,8 @@ class Trial:
         state: ``running``, ``ok``, ``pruned``, ``skipped`` or ``failed``.
         kind: of a failure: ``error``, ``timeout``, ``oom``, ``crashed``, ``node_lost``, ``invalid``.
         results: fold position -> result.
-        judging: gives `judged`.
         attempts: how often a fold of it was begun again after a loss.
         lost_nodes, lost_workers: how many nodes, and how many workers by themselves, were lost with it.
-        noise: standard error of its score on a single fold, as far as the fold's units tell.
         closed: no further repeat is wanted.
         told: its end has been reported.
         detail: the traceback of a failure.
@@ -76,8 +78,6 @@ class Trial:
     detail: str = ""
     results: dict[int, FoldResult] = field(default_factory=dict)
     submitted: set[int] = field(default_factory=set)
-    judging: Callable[[], list[Predictions]] = list
-    noise: float = math.nan
     closed: bool = False
     told: bool = False
     attempts: int = 0
@@ -87,7 +87,10 @@ class Trial:
     weighed: tuple[int, int] = (0, -1)
     added: float = 0.0
     watch: Callable[[Trial], None] | None = None
-    _judged: list[Predictions] = field(default_factory=list)
+    _judging: Callable[[], list[Predictions]] = list
+    _judged: list[Predictions] | None = None
+    _doubting: Callable[[], float] = _unknown
+    _noise: float | None = None
 
     def end(self, state: str, kind: str = "", reason: str = "", detail: str = "") -> None:
         """It is done or given up: ok, pruned or failed, and why."""
@@ -97,16 +100,24 @@ class Trial:
         if self.watch is not None:
             self.watch(self)
 
+    def ask(self, judging: Callable[[], list[Predictions]], doubting: Callable[[], float]) -> None:
+        """Have these say what `judged` and `noise` are, once either is wanted: they may read predictions from disk."""
+        self._judging, self._doubting = judging, doubting
+        self._judged = self._noise = None
+
     @property
     def judged(self) -> list[Predictions]:
         """Once complete, predictions on the folds of the first repeat, averaged over finished repeats."""
-        if not self._judged:
-            self._judged = self.judging()
+        if self._judged is None:
+            self._judged = self._judging()
         return self._judged
 
-    @judged.setter
-    def judged(self, predictions: list[Predictions]) -> None:
-        self._judged = predictions
+    @property
+    def noise(self) -> float:
+        """Standard error of its score on a single fold, as far as the fold's units tell; NaN with more folds."""
+        if self._noise is None:
+            self._noise = self._doubting()
+        return self._noise
 
     @property
     def running(self) -> bool:
@@ -145,10 +156,15 @@ class Trial:
         known = [score for score in found if not math.isnan(score)]
         return sum(known) / len(known) if known else math.nan
 
-    def spread(self) -> float:
-        """Standard error of the mean fold score; with fewer than two folds `noise`."""
-        scores = [r.score for r in self.results.values()]
-        return float(np.nanstd(scores, ddof=1) / math.sqrt(len(scores))) if len(scores) > 1 else self.noise
+    def spread(self, folds: int) -> float:
+        """Standard error of the mean score of so many folds, as many as judge each unit once; of a single one `noise`.
+
+        Further folds judge the same units again: they make the estimate steadier, not smaller.
+        """
+        scores = [r.score for r in self.results.values() if not math.isnan(r.score)]
+        if len(scores) < 2:
+            return self.noise
+        return float(np.std(scores, ddof=1) / math.sqrt(min(folds, len(scores))))
 
     def seconds(self) -> float:
         """Wall seconds of all its folds."""

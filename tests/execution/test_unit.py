@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Iterator
+import weakref
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,25 +12,26 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse
 from automl.plugins.tabular.binary import Binary
 from automl.plugins.tabular.regression import Regression
 
 from automl.contract import EncoderPlugin, FitContext, FitInfo, FoldPlan, ModelPlugin, Table
 from automl.discovery import PluginRef, Registry
 from automl.execution import unit
+from automl.execution.fold_views import Kept, forget_views, views_of
 from automl.execution.job import Candidate, Dataset, Event, Job
 from automl.intake import ingest
 
 
-@pytest.fixture(autouse=True)
-def _no_views_left() -> Iterator[None]:
-    unit.forget_views()
-    yield
-    unit.forget_views()
+@pytest.fixture
+def dataset(whole: Dataset) -> Dataset:
+    """Nothing is known of its folds."""
+    return replace(whole)
 
 
 @pytest.fixture(scope="module")
-def dataset() -> Dataset:
+def whole() -> Dataset:
     rng = np.random.default_rng(0)
     X = pd.DataFrame({"a": rng.normal(size=120), "b": rng.choice(list("xyz"), 120), "c": rng.normal(size=120)})
     X.loc[::7, "c"] = np.nan
@@ -292,7 +293,7 @@ def test_the_cache_of_views_changes_no_result(dataset: Dataset, name: str) -> No
     warm = [run(one, dataset) for one in wanted]
     cold = []
     for one in wanted[:2]:
-        unit.forget_views()
+        forget_views(dataset)
         cold.append(run(one, dataset))
     for position, event in enumerate(warm):
         fresh = cold[position % 2]
@@ -311,12 +312,11 @@ def test_a_feature_block_is_added_to_the_view_that_is_known_and_saved_with_the_m
     assert event.outcome is not None, event.detail
     assert plain.outcome is not None
     assert event.outcome.info == plain.outcome.info
-    assert len(unit._views) == 2
-    (known, X), (view, more) = unit._views.values()
-    assert more.columns[: len(X.columns)] == X.columns
-    np.testing.assert_allclose(more.columns[-1].values, 2 * X["f2"].values, rtol=1e-6)
-    assert view.parts[:-1] == known.parts
-    assert view.parts[-1].columns == ("f0", "f2")
+    known, more = views_of(dataset).views.values()
+    assert more.train.columns[: len(known.train.columns)] == known.train.columns
+    np.testing.assert_allclose(more.train.columns[-1].values, 2 * known.train["f2"].values, rtol=1e-6)
+    assert more.view.parts[:-1] == known.view.parts
+    assert more.view.parts[-1].columns == ("f0", "f2")
     assert len(event.outcome.files) > len(plain.outcome.files)
 
 
@@ -348,10 +348,147 @@ def test_another_data_set_never_meets_the_views_of_the_last(dataset: Dataset) ->
 def test_views_go_with_their_data_set(dataset: Dataset) -> None:
     other = replace(dataset)
     run(job(Model), other)
-    assert unit._views
+    assert len(views_of(other).views) == 1
+    known = weakref.ref(views_of(other))
     del other
     gc.collect()
-    assert not unit._views
+    assert known() is None
+
+
+class Counts(EncoderPlugin):
+    """Numbers as they are; counts how often it was fitted."""
+
+    name, kinds, missing = "counts", ("numeric", "category"), True
+    fits = 0
+
+    def fit_transform(self, columns: Table, y: Any, ctx: FitContext) -> Any:
+        type(self).fits += 1
+        return self.transform(columns)
+
+    def transform(self, columns: Table) -> Any:
+        return columns.matrix()
+
+
+class TakesGaps(Model):
+    handles_missing = True
+
+
+class Loose(Counts):
+    """Sparse, though not as CSR."""
+
+    name = "loose"
+
+    def transform(self, columns: Table) -> Any:
+        return scipy.sparse.coo_matrix(columns.matrix())
+
+
+class Sparse(Model):
+    """Exchanges the values of what it is given."""
+
+    sparse = True
+
+    def fit(self, train: Any, valid: Any, ctx: FitContext) -> FitInfo | None:
+        total = [float(np.nansum(part.X.data)) for part in (train, valid)]
+        train.X.data = train.X.data * 0.0
+        valid.X.data = valid.X.data * 0.0
+        return FitInfo(notes={"format": train.X.format, "total": total})
+
+    def predict(self, request: Any) -> Any:
+        assert np.nansum(abs(request.X.data)) > 0
+        request.X.data = request.X.data * 0.0
+        return super().predict(request)
+
+
+class Writes(Model):
+    def fit(self, train: Any, valid: Any, ctx: FitContext) -> FitInfo | None:
+        valid.X[0] = 0.0
+        return None
+
+
+class Opaque:
+    __slots__ = ()
+
+
+class Holds(Counts):
+    """Holds something whose size nobody can tell."""
+
+    name = "holds"
+
+    def fit_transform(self, columns: Table, y: Any, ctx: FitContext) -> Any:
+        self.engine = Opaque()
+        return super().fit_transform(columns, y, ctx)
+
+    def save(self, folder: Path) -> None:
+        engine = vars(self).pop("engine")
+        super().save(folder)
+        self.engine = engine
+
+
+def test_sparse_blocks_of_any_format_reach_models_as_rows_that_are_theirs_alone(dataset: Dataset) -> None:
+    notes = []
+    for _ in range(2):
+        event = run(replace(job(Sparse), encoders=(PluginRef.of(Loose),)), dataset)
+        assert event.outcome is not None, event.detail
+        notes.append(event.outcome.info.notes)
+    assert notes[0] == notes[1]
+    assert notes[0]["format"] == "csr"
+    assert notes[0]["total"][0] != 0.0
+
+
+def test_rows_to_judge_on_are_shared_too_so_nobody_may_write_into_them(dataset: Dataset) -> None:
+    event = run(job(Writes), dataset)
+    assert event.kind == "error"
+    assert "read-only" in event.message
+    sight = views_of(dataset).views.values()[0]
+    fold = dataset.folds[0]
+    features = dataset.table.select(dataset.problem.features)
+    assert np.array_equal(sight.valid, sight.view.transform(features.take(fold.valid)))
+    assert np.array_equal(sight.train, sight.view.transform(features.take(fold.train)))
+
+
+def test_a_fit_on_fewer_rows_or_on_all_learns_encoders_of_its_own(dataset: Dataset) -> None:
+    Counts.fits = 0
+    for wanted in (job(Model), job(Model, fidelity=0.5), job(Model, fold=-1), job(Model)):
+        assert run(replace(wanted, encoders=(PluginRef.of(Counts),)), dataset).kind == "done"
+    assert Counts.fits == 3
+
+
+def test_encoders_of_unknown_size_are_not_hoarded(dataset: Dataset) -> None:
+    for fold in (0, 1, 2):
+        for model in (Model, TakesGaps):
+            assert run(replace(job(model, fold), encoders=(PluginRef.of(Holds),)), dataset).kind == "done"
+    known = views_of(dataset)
+    assert len(known.views) == 4
+    assert len(known.parts) <= 2
+
+
+def test_an_encoder_is_fitted_once_a_fold_for_all_models_that_have_it_read_the_same_columns(dataset: Dataset) -> None:
+    Counts.fits = 0
+    for fold in (0, 1, 0, 1):
+        for model in (Model, TakesGaps):
+            event = run(replace(job(model, fold), encoders=(PluginRef.of(Counts),)), dataset)
+            assert event.outcome is not None, event.detail
+    assert Counts.fits == 2
+
+
+def test_what_was_not_asked_for_longest_goes_when_all_takes_too_much() -> None:
+    kept = Kept(100)
+    for key in "abc":
+        kept.put(key, key.upper(), 40)
+    assert kept.values() == ["B", "C"]
+    assert kept.get("b") == "B"
+    kept.put("d", "D", 40)
+    assert kept.values() == ["B", "D"]
+    kept.put("large", "LARGE", 1000)  # in vain: it would drive out all others, and then go itself
+    assert kept.values() == ["B", "D"]
+    assert (len(kept), kept.bytes) == (2, 80)
+
+
+def test_the_latest_stay_whatever_they_take() -> None:
+    kept = Kept(100, least=2)
+    for key in "abc":
+        kept.put(key, key.upper(), 1000)
+    assert kept.values() == ["B", "C"]
 
 
 def test_one_row_predictions_are_timed_only_when_asked(dataset: Dataset) -> None:

@@ -129,3 +129,21 @@ def test_a_family_without_a_score_has_none(bench: Any) -> None:
     other.results[0] = result(0.3)
     book.end(other, "ok")
     assert book.board.account(family).best_mean() == 0.3
+
+
+def test_unlucky_folds_of_further_repeats_forgive_nothing_and_make_no_score_surer(bench: Any) -> None:
+    book = Book(bench)
+    best, late = book.begin(0), book.begin(1)
+    for trial, scores in ((best, (0.8, 0.9, 1.0)), (late, (0.6,))):
+        for fold, score in enumerate(scores):
+            trial.results[fold] = result(score)
+            book.board.noted(trial, fold)
+    book.end(best, "ok")
+    assert "is below the worst fold 0.8 of a" in book.board.hopeless(late)
+    for fold, score in enumerate((0.3, 0.9, 1.5), start=3):
+        best.results[fold] = result(score)
+        book.board.noted(best, fold)
+    assert best.spread(3) == pytest.approx(np.std([0.8, 0.9, 1.0, 0.3, 0.9, 1.5], ddof=1) / math.sqrt(3))
+    best.results = {fold: r for fold, r in best.results.items() if fold < 3} | {3: result(0.3), 4: result(0.9)}
+    late.results[0] = result(0.5)
+    assert "is below the worst fold 0.8 of a" in book.board.hopeless(late)

@@ -95,10 +95,10 @@ def test_the_best_is_worth_more_time_than_the_preset_says_when_all_cheaper_ones_
     for one, score in ((best, 0.9), (near, 0.899), (far, 0.5)):
         one.score = score
     best.results[1] = replace(best.results[1], score=0.105)
-    assert budget.room([best, near], [3.0, 0.5]) == 1.0
-    assert budget.room([best, far], [3.0, 0.5]) == 3.0
-    assert budget.room([best, far], [0.8, 0.5]) == 1.0
-    assert Budget(replace(CLOCKED, max_latency_ms=4.0)).room([best, far], [3.0, 0.5]) == 1.0
+    assert budget.room([best, near], [3.0, 0.5], 3) == 1.0
+    assert budget.room([best, far], [3.0, 0.5], 3) == 3.0
+    assert budget.room([best, far], [0.8, 0.5], 3) == 1.0
+    assert Budget(replace(CLOCKED, max_latency_ms=4.0)).room([best, far], [3.0, 0.5], 3) == 1.0
 
 
 def test_what_was_not_measured_is_not_known(bench: Any) -> None:
