@@ -461,7 +461,8 @@ def test_a_repeat_is_whole_in_whatever_order_its_folds_come_back(bench: Any, now
         def wait(self, timeout: float) -> list[Event]:
             if len(self._queue) > 1 and self._queue[0].fold == 5:
                 self._queue.reverse()
-            return super().wait(timeout)
+            events: list[Event] = super().wait(timeout)
+            return events
 
     def answer(job: Any) -> Any:
         now[0] += 0.01
