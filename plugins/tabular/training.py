@@ -23,6 +23,7 @@ import numpy as np
 
 from automl.contract import AnyArray, FitContext, FloatArray, Matrix
 
+from .adamw import AdamW, Group
 from .inputs import Inputs
 
 _FIRST_EPOCHS, _LEAST_CYCLES = 2, 3
@@ -120,7 +121,7 @@ class _Run:
         self.size = batch_size(len(rows.X))
         self.steps = max(1, len(rows.X) // self.size)
         self.parts = math.gcd(self.size, max(1, self.net.members // params.get("share", 1)))
-        self.optimiser = torch.optim.AdamW(self.net.groups(params["weight_decay"]), lr=1e-3, betas=_BETAS, fused=True)
+        self.optimiser = AdamW(self.net.groups(params["weight_decay"]), _BETAS)
         self.rng = np.random.default_rng(ctx.seed)
         self.noise = torch.Generator(device=ctx.device).manual_seed(ctx.seed)
         self.begun, self.trained, self.reserve = time.monotonic(), 0, _RESERVE * max(0.0, ctx.time_left())
@@ -190,7 +191,6 @@ class _Run:
             loss = loss * weight.index_select(0, chosen).repeat(share)
         loss.mean().backward()
         self.optimiser.step()
-        self.optimiser.zero_grad()
 
     def _losses(self, out: Any, y: Any, smoothing: float) -> Any:
         """One loss per row of out, (rows, S)."""
@@ -236,9 +236,7 @@ class _Run:
 
     def _set_rate(self, gone: float) -> None:
         """The rate after this share of a cycle."""
-        rate = self.params["learning_rate"] * 0.5 * (1.0 + math.cos(math.pi * min(1.0, gone)))
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate * group["factor"]
+        self.optimiser.rate = self.params["learning_rate"] * 0.5 * (1.0 + math.cos(math.pi * min(1.0, gone)))
 
     def _tensors(self, rows: Rows) -> tuple[Any, Any, Any]:
         import torch
@@ -265,7 +263,7 @@ class _Net:
         self.members, self.width = weights["head"].shape[:2]
         self.layers = 1 + sum(name.startswith("hidden") for name in weights)
 
-    def groups(self, decay: float) -> list[dict[str, Any]]:
+    def groups(self, decay: float) -> list[Group]:
         """Each array with its own factor of the learning rate; decay rides on the rate, on layers only.
 
         Factors make one rate fit every width: those of layers fall with the root of their inputs.
@@ -277,7 +275,7 @@ class _Net:
             layer = name.startswith(("input", "pieces", "hidden", "head"))
             factor = fan[name] ** -0.5 if layer else _CONSTANT_RATE
             factor = {"front": _FRONT_RATE, "sign": _SIGN_RATE}.get(name, factor)
-            found.append({"params": [w], "factor": factor, "weight_decay": decay / factor if layer else 0.0})
+            found.append(Group(w, factor, decay / factor if layer else 0.0))
         return found
 
     def __call__(self, X: Any, parts: int = 0, dropout: float = 0.0, noise: Any = None) -> Any:
