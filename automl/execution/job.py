@@ -54,6 +54,7 @@ class Job:
         hard_seconds: after this the executor ends the worker and reports ``timeout``.
         memory: bytes of resident memory the worker may reach before it is ended with ``oom``; 0 for no cap.
         measure: time one-unit predictions (costs some milliseconds).
+        save: the model is wanted; without, it is fitted and judged, and goes.
     """
 
     id: int
@@ -66,6 +67,7 @@ class Job:
     hard_seconds: float = math.inf
     memory: int = 0
     measure: bool = False
+    save: bool = True
 
     @property
     def bounded(self) -> bool:
@@ -79,7 +81,7 @@ class Outcome:
 
     Attributes:
         predictions: for the fold's validation units; None for a fit on all rows.
-        files: relative path -> bytes of the saved, reloaded and compared model.
+        files: relative path -> bytes of the saved, reloaded and compared model; empty where none is wanted.
         wall, cpu: seconds of the whole job.
         predict_s: seconds to predict the validation units; where the engine encodes them, without that.
         row_s: seconds that the model adds to predicting one unit, or NaN when not measured.

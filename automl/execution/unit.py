@@ -66,7 +66,7 @@ def evaluate(job: Job, dataset: Dataset, progress: Callable[[int, float], None])
         _check(task, dataset, predictions, valid, train, fitted.model.name)
         predict_s = time.perf_counter() - start
     probe = train if valid is None else valid
-    files, reloaded = _saved(job, dataset, task, fitted, probe, train)
+    files, reloaded = _saved(job, dataset, task, fitted, probe, train) if job.save else ({}, fitted)
     row_s = _row_seconds(reloaded, dataset, task, probe) if job.measure else math.nan
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     return Outcome(predictions, files, info, wall, cpu, predict_s, row_s)

@@ -34,14 +34,14 @@ class Keeper:
         except ArtifactError as error:
             self._end(error)
 
-    def keep(self, trial: Trial, fold: int, outcome: Outcome, model: bool) -> dict[str, Any] | None:
-        """Put away a fold's model, if wanted, and its predictions, if the run may be resumed; where they are.
+    def keep(self, trial: Trial, fold: int, outcome: Outcome) -> dict[str, Any] | None:
+        """Put away a fold's model, if it was wanted, and its predictions, if the run may be resumed; where they are.
 
         None when the disk takes no more. Raises ArtifactError for what can be written to no disk.
         """
         key, place = trial.candidate.key, None
         try:
-            if model:
+            if outcome.files:
                 self.folder.write_model(key, fold, outcome.files)
             if self.folder.results is not None and outcome.predictions is not None:
                 place = self.folder.results.append(outcome.predictions.state())

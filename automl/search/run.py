@@ -17,7 +17,7 @@ from automl.contract import ADDITIVE, ArtifactError, Finding, Metric, NothingFit
 from automl.discovery import PluginRef
 from automl.ensemble import Blend, Recipe, selection_optimism
 from automl.execution.inline import InlineExecutor
-from automl.execution.job import Dataset, Outcome
+from automl.execution.job import Dataset
 from automl.execution.protocol import Executor
 from automl.execution.unit import facts_of
 from automl.search.answering import AnswerTimes
@@ -101,9 +101,8 @@ class Run:
         self._combiner: Recipe | None = None
         self._searched = 0.0
         self.broken_off = False
-        parts = (task, problem, self.metric, self.board, self.scorer, settings, clock)
-        aside = settings.clocked and executor.isolates
-        self.blender = Blender(*parts, self._folds_of, self._kept(), self.budget, aside)
+        parts = (task, problem, self.metric, self.board, self.scorer, settings, clock, self._folds_of, self._kept())
+        self.blender = Blender(*parts, self.budget, settings.clocked and executor.isolates)
 
     def stopped(self) -> bool:
         """Shall the run end early: was it asked to, or does the disk take no more?"""
@@ -124,7 +123,8 @@ class Run:
             self.scorer,
             self.clock,
             self.settings,
-            keep=self._keep,
+            wants=self._wants,
+            keep=self.keeper.keep,
             finished=self._finished,
             tick=self._tick,
             drop=lambda trial: self.folder.drop_model(trial.candidate.key),
@@ -257,9 +257,9 @@ class Run:
 
     # -- while trials come in --------------------------------------------------------------------------------------
 
-    def _keep(self, trial: Trial, fold: int, outcome: Outcome) -> dict[str, Any] | None:
-        """Put away what a fold gave; its model only if that may answer."""
-        return self.keeper.keep(trial, fold, outcome, fold < self._kept() and not trial.scout)
+    def _wants(self, trial: Trial, fold: int) -> bool:
+        """May the model of this fold answer?"""
+        return fold < self._kept() and not trial.scout
 
     def _kept(self) -> int:
         """How many of the first folds keep their models: the deployed, or one where they are not averaged."""

@@ -30,6 +30,7 @@ class Scheduler:
     """Drives one executor through the trials that a planner wants.
 
     Args:
+        wants: asked with (trial, fold) whether the fold's model is to be saved, beside what it predicts.
         keep: called with (trial, fold, outcome) for every finished fold, to put away its model and what it predicted;
             returns where they are, for the journal, or None when the disk takes no more.
         finished: called with each trial that has a score on every fold.
@@ -53,6 +54,7 @@ class Scheduler:
         clock: Clock,
         settings: Settings,
         *,
+        wants: Callable[[Trial, int], bool],
         keep: Callable[[Trial, int, Outcome], dict[str, Any] | None],
         finished: Callable[[Trial], None],
         tick: Callable[[], None],
@@ -65,7 +67,7 @@ class Scheduler:
     ) -> None:
         self.executor, self.planner, self.board, self.scorer = executor, planner, board, scorer
         self.clock, self.settings = clock, settings
-        self.keep, self.finished, self.drop, self.emit, self.note = keep, finished, drop, emit, note
+        self.wants, self.keep, self.finished, self.drop, self.emit, self.note = wants, keep, finished, drop, emit, note
         self.tell = Teller(emit, board, clock)
         self.tick = tick
         self.narrow, self.stopped, self.here = narrow, stopped, here
@@ -191,6 +193,7 @@ class Scheduler:
             hard,
             self.settings.memory,
             measure=self.settings.measures and fold == 0 and not trial.scout,
+            save=self.wants(trial, fold),
         )
         self._count += 1
         self._jobs[job.id] = (trial, fold)

@@ -491,6 +491,24 @@ def test_the_latest_stay_whatever_they_take() -> None:
     assert kept.values() == ["B", "C"]
 
 
+class NoSave(Model):
+    def save(self, folder: Path) -> None:
+        raise ValueError("cannot be saved")
+
+
+def test_a_model_that_is_not_wanted_is_judged_and_not_saved(dataset: Dataset) -> None:
+    kept, judged = run(job(Model), dataset), run(job(Model, save=False, measure=True), dataset)
+    assert kept.outcome is not None
+    assert judged.outcome is not None
+    assert kept.outcome.predictions is not None
+    assert judged.outcome.predictions is not None
+    assert judged.outcome.predictions.distance(kept.outcome.predictions) == 0.0
+    assert judged.outcome.files == {}
+    assert judged.outcome.row_s > 0
+    assert run(job(NoSave), dataset).message == "ValueError: cannot be saved"
+    assert run(job(NoSave, save=False), dataset).kind == "done"
+
+
 def test_one_row_predictions_are_timed_only_when_asked(dataset: Dataset) -> None:
     plain, timed = run(job(Model), dataset), run(job(Model, measure=True), dataset)
     assert plain.outcome is not None

@@ -167,6 +167,7 @@ def searched(
     rows: int = 60,
     stopped: Callable[[], bool] = lambda: False,
     executor: type[FakeExecutor] = FakeExecutor,
+    wants: Callable[[Trial, int], bool] = lambda trial, fold: True,
     keep: Callable[[Trial, int, Outcome], dict[str, Any]] | None = None,
     **options: Any,
 ) -> Search:
@@ -196,6 +197,7 @@ def searched(
         scorer,
         clock,
         settings,
+        wants=wants,
         keep=keep or found.keep,
         finished=found.finished.append,
         tick=lambda: None,

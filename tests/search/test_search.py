@@ -439,6 +439,11 @@ def test_repeats_go_to_the_best_two_of_each_family_not_to_many_that_are_alike(be
         assert {t.candidate.key for t in best} == {key for key in keys if key in {t.candidate.key for t in known}}
 
 
+def test_models_are_saved_only_where_they_are_wanted(bench: Any) -> None:
+    found = bench.search([bench.family("a", knobs=False)], lambda job: 0.1, n_trials=1, wants=lambda t, fold: fold < 2)
+    assert [(job.fold, job.save) for job in found.executor.jobs] == [(0, True), (1, True), (2, False)]
+
+
 def test_what_is_clearly_behind_or_has_failed_in_a_repeat_is_repeated_no_more(bench: Any, now: list[float]) -> None:
     def answer(job: Any) -> Any:
         now[0] += 0.01
