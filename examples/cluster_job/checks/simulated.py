@@ -112,6 +112,7 @@ def search(
             scorer,
             clock,
             settings,
+            wants=lambda trial, fold: True,
             keep=lambda trial, fold, outcome: {},
             finished=lambda trial: None,
             tick=lambda: None,
