@@ -7,14 +7,15 @@ import zlib
 from collections import OrderedDict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from automl.contract import EncoderPlugin, FitContext, IntArray, ModelPlugin, Table
+from automl.contract import AnyArray, EncoderPlugin, FitContext, IntArray, ModelPlugin, Table
 from automl.discovery.reference import PluginRef
 from automl.execution.job import Dataset, Job
-from automl.execution.views import TABULAR, Part, View, fit_part
+from automl.execution.views import TABULAR, Part, View, fit_part, is_sparse
 
 _VIEW_BYTES, _PART_BYTES, _LEAST_VIEWS = 1 << 26, 1 << 25, 4
 _VALID_BYTES = 1 << 24
@@ -71,6 +72,38 @@ class Kept:
             self.bytes -= self._values.popitem(last=False)[1][1]
 
 
+@dataclass(frozen=True)
+class Asked:
+    """The fold that the model of a job is to see.
+
+    Attributes:
+        train, valid: row numbers to learn from and to judge on; `valid` is None where there are none.
+        y: targets of the rows to learn from, for encoders that use them.
+        ctx: what the model's fit is told.
+    """
+
+    job: Job
+    dataset: Dataset
+    train: IntArray
+    valid: IntArray | None
+    y: Any
+    ctx: FitContext
+
+    @property
+    def model(self) -> type[ModelPlugin]:
+        """Of the job."""
+        return self.job.model.load()
+
+    @property
+    def place(self) -> tuple[Hashable, ...]:
+        """What encoders learn from, and where."""
+        return self.job.fold, self.job.candidate.fidelity, self.ctx.device, self.ctx.threads
+
+    def features(self, rows: IntArray) -> Table:
+        """Of these rows."""
+        return self.dataset.table.select(self.dataset.problem.features).take(rows)
+
+
 @dataclass
 class FoldViews:
     """Fitted views and encoders of one data set's folds.
@@ -82,67 +115,44 @@ class FoldViews:
     views: Kept = field(default_factory=lambda: Kept(_VIEW_BYTES, _LEAST_VIEWS))
     parts: Kept = field(default_factory=lambda: Kept(_PART_BYTES))
 
-    def sight(
-        self,
-        job: Job,
-        dataset: Dataset,
-        encoders: Sequence[PluginRef],
-        rows: tuple[IntArray, IntArray | None],
-        y: Any,
-        ctx: FitContext,
-    ) -> Sight:
-        """What the job's model sees of its fold through these encoders; `rows` are those to learn from and to judge on.
+    def sight(self, asked: Asked, encoders: Sequence[PluginRef]) -> Sight:
+        """What the job's model sees of its fold through these encoders.
 
         A view that ends with a feature block is the view without it, which may be known already, and one part more.
         """
-        model: type[ModelPlugin] = job.model.load()
+        model = asked.model
         traits = (model.view, model.kinds if model.view != TABULAR[0] else (), model.sparse, model.handles_missing)
-        place = (job.fold, job.candidate.fidelity, ctx.device, ctx.threads)
-        key = (*place, tuple(encoders), traits)
-        features = dataset.table.select(dataset.problem.features)
+        key = (*asked.place, tuple(encoders), traits)
         known: Sight | None = self.views.get(key)
         if known is None:
-            known = self._fitted(place, job, dataset, encoders, rows, y, ctx)
+            known = self._fitted(asked, encoders)
             small = _bytes(known.valid) <= _VALID_BYTES
-            size = _bytes(known.train) + small * _bytes(known.valid) + _bytes_of_encoders(known.view)
+            size = _bytes(known.train) + small * _bytes(known.valid)
+            size += sum(_held(part.encoder) for part in known.view.parts)
             self.views.put(key, known if small else replace(known, valid=None), size)
-        elif known.valid is None and rows[1] is not None:
-            known = replace(known, valid=_locked(known.view.transform(features.take(rows[1]))))
+        elif known.valid is None and asked.valid is not None:
+            known = replace(known, valid=_locked(known.view.transform(asked.features(asked.valid))))
         return Sight(known.view, own(known.train), own(known.valid))
 
-    def _fitted(
-        self,
-        place: tuple[Any, ...],
-        job: Job,
-        dataset: Dataset,
-        encoders: Sequence[PluginRef],
-        rows: tuple[IntArray, IntArray | None],
-        y: Any,
-        ctx: FitContext,
-    ) -> Sight:
+    def _fitted(self, asked: Asked, encoders: Sequence[PluginRef]) -> Sight:
         """A view that is not known yet, of encoders that may be."""
-        features, steady = dataset.table.select(dataset.problem.features), replace(ctx, seed=job.fold + 1)
-        learnt, judged = features.take(rows[0]), None if rows[1] is None else features.take(rows[1])
-
-        def part(
-            encoder: type[EncoderPlugin], columns: tuple[str, ...], table: Table, y: Any, ctx: FitContext
-        ) -> tuple[Part, Any]:
-            return self._part((*place, target), encoder, columns, table, y, ctx)
-
-        target = _mark(y, job.model.load().view)
+        model, steady = asked.model, replace(asked.ctx, seed=asked.job.fold + 1)
+        learnt = asked.features(asked.train)
+        judged = None if asked.valid is None else asked.features(asked.valid)
+        part = partial(self._part, (*asked.place, _mark(asked.y, model.view)))
         chain: list[type[EncoderPlugin]] = [ref.load() for ref in encoders]
         if not (chain and chain[-1].adds_to):
-            view, X = View.fit(job.model.load(), chain, learnt, y, steady, part)
+            view, X = View.fit(model, chain, learnt, asked.y, steady, part)
             return Sight(view, _locked(X), None if judged is None else _locked(view.transform(judged)))
-        plain = self.sight(job, dataset, encoders[:-1], rows, y, ctx)
-        view, X = plain.view.extended(chain[-1], plain.train, learnt, y, steady, part)
+        plain = self.sight(asked, encoders[:-1])
+        view, X = plain.view.extended(chain[-1], plain.train, learnt, asked.y, steady, part)
         if view is plain.view:
             return plain
         return Sight(view, _locked(X), None if judged is None else _locked(view.further(plain.valid, judged)))
 
     def _part(
         self,
-        place: tuple[Any, ...],
+        place: tuple[Hashable, ...],
         encoder: type[EncoderPlugin],
         columns: tuple[str, ...],
         table: Table,
@@ -168,30 +178,28 @@ def _mark(y: Any, view: str) -> Hashable:
 
 def own(X: Any) -> Any:
     """X for one more reader: of a sparse matrix another object over the same arrays, since those can be exchanged."""
-    return type(X)((X.data, X.indices, X.indptr), shape=X.shape, copy=False) if hasattr(X, "tocsr") else X
+    return type(X)((X.data, X.indices, X.indptr), shape=X.shape, copy=False) if is_sparse(X) else X
+
+
+def _arrays(X: Any) -> list[AnyArray]:
+    """What X consists of: a `Table`, a dense or CSR matrix, or nothing."""
+    if isinstance(X, Table):
+        return [column.values for column in X]
+    if is_sparse(X):
+        return [X.data, X.indices, X.indptr]
+    return [] if X is None else [X]
 
 
 def _locked(X: Any) -> Any:
-    """X made read-only: the next candidate gets the same arrays. A `Table` is so already."""
-    for name in ("data", "indices", "indptr"):
-        if hasattr(X, "tocsr"):
-            getattr(X, name).flags.writeable = False
-    if isinstance(X, np.ndarray):
-        X.flags.writeable = False
+    """X made read-only: the next candidate gets the same arrays."""
+    for array in _arrays(X):
+        array.flags.writeable = False
     return X
 
 
 def _bytes(X: Any) -> int:
     """What X takes."""
-    if isinstance(X, Table):
-        return sum(column.values.nbytes for column in X)
-    if hasattr(X, "tocsr"):
-        return int(X.data.nbytes + X.indices.nbytes + X.indptr.nbytes)
-    return 0 if X is None else int(X.nbytes)
-
-
-def _bytes_of_encoders(view: View) -> int:
-    return sum(_held(part.encoder) for part in view.parts)
+    return sum(array.nbytes for array in _arrays(X))
 
 
 def _held(value: Any, depth: int = _DEPTH) -> int:

@@ -29,7 +29,7 @@ from automl.contract import (
     TaskPlugin,
 )
 from automl.execution.fitted import FittedModel
-from automl.execution.fold_views import own, views_of
+from automl.execution.fold_views import Asked, own, views_of
 from automl.execution.job import Dataset, Event, Job, Outcome
 from automl.execution.views import TABULAR
 
@@ -134,7 +134,7 @@ def _fit(
     held = None if valid is None else task.batch(problem, table, valid, model.view)
     seen = None
     if model.view in TABULAR:
-        seen = views_of(dataset).sight(job, dataset, job.encoders, (train, valid), batch.y, ctx)
+        seen = views_of(dataset).sight(Asked(job, dataset, train, valid, batch.y, ctx), job.encoders)
         batch = replace(batch, X=seen.train)
         held = None if held is None else replace(held, X=own(seen.valid))
     if not model.handles_weight and batch.weight is not None:

@@ -134,7 +134,7 @@ class View:
         """X of the view without its last part, and beside it what that part gives."""
         if self.name == COLUMNS:
             return Table((*X.columns, *_as_columns(block, self.parts[-1])), len(X))
-        if self.fill is not None and not _is_sparse(block):
+        if self.fill is not None and not is_sparse(block):
             block = _filled(block, self.fill[len(self.fill) - block.shape[1] :])
         return _beside([X, block], self.sparse)
 
@@ -174,13 +174,13 @@ class View:
             return Table(tuple(columns), len(table))
         if not blocks:
             return np.zeros((len(table), 0), dtype=np.float32)
-        if not any(_is_sparse(block) for block in blocks):
+        if not any(is_sparse(block) for block in blocks):
             return _filled(_beside(blocks, self.sparse), self.fill)
         start, filled = 0, []
         for block in blocks:
             stop = start + block.shape[1]
             fill = None if self.fill is None else self.fill[start:stop]
-            filled.append(block if _is_sparse(block) else _filled(block, fill))
+            filled.append(block if is_sparse(block) else _filled(block, fill))
             start = stop
         return _beside(filled, self.sparse)
 
@@ -267,18 +267,19 @@ def _block(block: Any, n_rows: int, encoder: EncoderPlugin) -> Any:
         raise PluginError(f"encoder {encoder.name!r} returned {shape} for {n_rows} rows; it must be two-dimensional")
     if block.dtype != np.float32:
         raise PluginError(f"encoder {encoder.name!r} returned {block.dtype}, not float32")
-    return block.tocsr() if _is_sparse(block) else block
+    return block.tocsr() if is_sparse(block) else block
 
 
-def _is_sparse(block: Any) -> bool:
+def is_sparse(block: Any) -> bool:
+    """Is it a scipy matrix of whatever format?"""
     return hasattr(block, "tocsr")
 
 
 def _beside(blocks: Sequence[Any], sparse: bool) -> Any:
     """One matrix of several; CSR when one of them is and `sparse` is wanted."""
-    if len(blocks) == 1 and not _is_sparse(blocks[0]):
+    if len(blocks) == 1 and not is_sparse(blocks[0]):
         return blocks[0]
-    if not any(_is_sparse(block) for block in blocks):
+    if not any(is_sparse(block) for block in blocks):
         return np.concatenate(blocks, axis=1)
     import scipy.sparse
 
@@ -287,7 +288,7 @@ def _beside(blocks: Sequence[Any], sparse: bool) -> Any:
 
 
 def _as_columns(block: Any, part: Part) -> list[Column]:
-    dense = block.toarray() if _is_sparse(block) else block
+    dense = block.toarray() if is_sparse(block) else block
     blanks = part.outputs(dense.shape[1])
     rows = np.ascontiguousarray(dense.T).view()
     rows.flags.writeable = False
@@ -309,7 +310,7 @@ def _fill_values(blocks: Sequence[Any], missing: Sequence[bool]) -> AnyArray:
     out = []
     for block, declared in zip(blocks, missing, strict=True):
         fill = np.zeros(block.shape[1], dtype=np.float32)
-        if not _is_sparse(block):
+        if not is_sparse(block):
             gaps = np.isnan(block)
             for position in range(block.shape[1]) if declared else np.flatnonzero(gaps.any(axis=0)):
                 known = block[~gaps[:, position], position]

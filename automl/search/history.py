@@ -266,7 +266,7 @@ def _conclude(trial: Trial, end: Record | None, n_folds: int, scorer: Scorer, re
 
     rescored: may its score have been of other folds?
     """
-    scorer.answer(trial)
+    scorer.attend(trial)
     if end is None:
         return
     if end["state"] != "ok":

@@ -181,13 +181,12 @@ class Planner:
     def _diverse(self, trial: Trial) -> bool:
         """Though behind, does it lift the best by a tenth of a standard error when mixed in, or more if it is dear?"""
         best = self.board.best(baseline=False)
-        if best is None or math.isnan(best.spread(self.board.n_folds)):
+        spread = math.nan if best is None else best.spread(self.board.n_folds)
+        if best is None or math.isnan(spread):
             return False
         if (len(trial.results), best.number) != trial.weighed:
             trial.weighed, trial.added = (len(trial.results), best.number), self.scorer.adds(trial, best)
-        return trial.added > best.spread(self.board.n_folds) * (
-            _DIVERSE + _DIVERSE_PER_SHARE * self._share_to_come(trial)
-        )
+        return trial.added > spread * (_DIVERSE + _DIVERSE_PER_SHARE * self._share_to_come(trial))
 
     def _shown(self, trial: Trial) -> bool:
         """A family's first trial goes through all folds when that is cheap, so that the leaderboard tells of each."""

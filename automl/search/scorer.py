@@ -51,12 +51,12 @@ class Scorer:
 
     def judge(self, trial: Trial) -> None:
         """Score a complete trial by the repeats that are done."""
-        self.answer(trial)
+        self.attend(trial)
         trial.score = self.score(trial.judged)
 
-    def answer(self, trial: Trial) -> None:
-        """Be asked by the trial what it predicts and how sure its score is."""
-        trial.ask(partial(self.predictions, trial), partial(self.noise, trial))
+    def attend(self, trial: Trial) -> None:
+        """Have the trial look up here what it predicts and how sure its score is."""
+        trial.judge_by(partial(self.predictions, trial), partial(self.noise, trial))
 
     @cached_property
     def truths(self) -> list[Truth | None]:

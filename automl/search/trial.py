@@ -100,7 +100,7 @@ class Trial:
         if self.watch is not None:
             self.watch(self)
 
-    def ask(self, judging: Callable[[], list[Predictions]], doubting: Callable[[], float]) -> None:
+    def judge_by(self, judging: Callable[[], list[Predictions]], doubting: Callable[[], float]) -> None:
         """Have these say what `judged` and `noise` are, once either is wanted: they may read predictions from disk."""
         self._judging, self._doubting = judging, doubting
         self._judged = self._noise = None

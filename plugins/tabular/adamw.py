@@ -46,14 +46,13 @@ class AdamW:
         import torch
 
         self._count += 1
-        for group, mean, square in zip(self.groups, self._means, self._squares, strict=True):
-            array = group.array
-            if array.grad is None:
-                continue
-            with torch.no_grad():
+        with torch.no_grad():
+            for group, mean, square in zip(self.groups, self._means, self._squares, strict=True):
+                if group.array.grad is None:
+                    continue
                 torch._fused_adamw_(
-                    [array],
-                    [array.grad],
+                    [group.array],
+                    [group.array.grad],
                     [mean],
                     [square],
                     [],
@@ -66,4 +65,4 @@ class AdamW:
                     amsgrad=False,
                     maximize=False,
                 )
-            array.grad = None
+                group.array.grad = None
