@@ -1,4 +1,4 @@
-"""Data sets that anybody has: scikit-learn's bundled and generated ones, and those of `generated.py`."""
+"""Data sets that anybody has: scikit-learn's bundled and generated ones, those of `generated.py` and `packaged.py`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from generated import defaults, machines, million, rents
+from packaged import econometric, flagged, islp, survey
 from sklearn import datasets
 
 GROWTH = {"10k": 10_000, "100k": 100_000, "1M": 1_000_000}
@@ -71,6 +72,14 @@ def _clusters(kind: tuple[str, str], n: int, d: int, informative: int, **options
     return _generated(kind, datasets.make_classification, n, **options)
 
 
+def _packaged(
+    kind: tuple[str, str], load: Callable[..., pd.DataFrame], name: str, target: str, drop: str = "", flag: bool = False
+) -> Data:
+    """A table of a package; `flag`: its target is whether a number is more than 0."""
+    own = partial(load, name, target, drop)
+    return Data((lambda: flagged(own(), target)) if flag else own, target, *kind)
+
+
 BUNDLED = {
     "breast_cancer": Data(partial(_bundled, datasets.load_breast_cancer), "target", *BINARY),
     "diabetes": Data(partial(_bundled, datasets.load_diabetes), "target", *NUMBER),
@@ -109,11 +118,45 @@ SIZED = {
     "million_small": Data(partial(million, 5_000, 1), "target", *BINARY),
     "million_large": Data(partial(million, 30_000, 2), "target", *BINARY),
 }
+PACKAGED = {
+    "bikes": _packaged(NUMBER, islp, "Bikeshare", "bikers", "casual registered"),
+    "car_seats": _packaged(NUMBER, islp, "Carseats", "Sales"),
+    "colleges": _packaged(NUMBER, islp, "College", "Outstate"),
+    "credit_cards": _packaged(NUMBER, islp, "Credit", "Balance", "ID"),
+    "hitters": _packaged(NUMBER, islp, "Hitters", "Salary"),
+    "wages": _packaged(NUMBER, islp, "Wage", "wage", "logwage"),
+    "airfares": _packaged(NUMBER, econometric, "airfare", "fare", "lfare lpassen ldist ldistsq"),
+    "birth_weights": _packaged(NUMBER, econometric, "bwght2", "bwght", "lbwght lbw vlbw magesq npvissq"),
+    "children": _packaged(NUMBER, econometric, "fertil2", "children", "ceb agesq"),
+    "counties": _packaged(NUMBER, econometric, "crime4", "crmrte", "lcrmrte clcrmrte"),
+    "earners": _packaged(NUMBER, econometric, "card", "wage", "lwage id expersq"),
+    "grades": _packaged(NUMBER, econometric, "gpa2", "colgpa", "hsizesq"),
+    "houses": _packaged(NUMBER, econometric, "kielmc", "price", "lprice rprice lrprice"),
+    "injuries": _packaged(NUMBER, econometric, "injury", "ldurat", "durat"),
+    "schools": _packaged(NUMBER, econometric, "mathpnl", "math4", "math4_1 cmath4 math4_92"),
+    "sleepers": _packaged(NUMBER, econometric, "sleep75", "sleep", "slpnaps leis1 leis2 leis3"),
+    "affairs": _packaged(BINARY, survey, "fair", "affairs", flag=True),
+    "arrests": _packaged(BINARY, econometric, "crime1", "narr86", "nfarr86 nparr86", flag=True),
+    "caravans": _packaged(BINARY, islp, "Caravan", "Purchase"),
+    "donors": _packaged(BINARY, econometric, "charity", "respond", "gift"),
+    "drinkers": _packaged(BINARY, econometric, "alcohol", "abuse", "agesq beertaxsq cigtaxsq ethanolsq educsq"),
+    "graduates": _packaged(BINARY, econometric, "catholic", "hsgrad", "id"),
+    "juices": _packaged(BINARY, islp, "OJ", "Purchase"),
+    "mortgages": _packaged(BINARY, econometric, "loanapp", "approve", "action reject"),
+    "pensions": _packaged(BINARY, econometric, "401ksubs", "e401k", "p401k incsq agesq"),
+    "relapses": _packaged(BINARY, econometric, "recid", "cens", "durat ldurat"),
+    "workers": _packaged(BINARY, econometric, "mroz", "inlf", "hours wage repwage lwage"),
+    "cars": _packaged(MULTI, islp, "Auto", "origin"),
+    "education": _packaged(MULTI, islp, "Wage", "education", "logwage"),
+    "happiness": _packaged(MULTI, econometric, "happiness", "happy", "vhappy"),
+    "marriages": _packaged(MULTI, econometric, "affairs", "ratemarr", "id vryhap hapavg avgmarr unhap"),
+    "parties": _packaged(MULTI, survey, "anes96", "PID"),
+}
 LARGE = {
     **{f"growth_{name}": Data(partial(_grown, n), "target", *BINARY, test=GROWTH_TEST) for name, n in GROWTH.items()},
 }
-GROUPS = {"bundled": BUNDLED, "made": MADE, "sized": SIZED, "large": LARGE}
-DATA = {**BUNDLED, **MADE, **SIZED, **LARGE}
+GROUPS = {"bundled": BUNDLED, "made": MADE, "sized": SIZED, "packaged": PACKAGED, "large": LARGE}
+DATA = {name: data for group in GROUPS.values() for name, data in group.items()}
 
 
 def named(names: list[str]) -> list[str]:
