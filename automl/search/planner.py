@@ -61,10 +61,11 @@ class Planner:
         waiting = self._open_trials()
         if waiting:
             return waiting[0], self._next_fold(waiting[0])
+        again = self.repeats.next() if self._steadier_first() else None
+        if again is not None:
+            return again
         trial = self._new_trial()
-        if trial is not None:
-            return trial, 0
-        return self.repeats.next()
+        return self.repeats.next() if trial is None else (trial, 0)
 
     def take_over(self, begun: Sequence[Trial], ended: Sequence[Trial]) -> None:
         """Go on from trials of an earlier process: all, as they began, and those that have ended, as they did."""
@@ -204,6 +205,10 @@ class Planner:
 
     # -- new trials ------------------------------------------------------------------------------------------------
 
+    def _steadier_first(self) -> bool:
+        """Do steadier predictions of what is good come before more candidates? Once every family has been seen."""
+        return not (self._baselines or self._scouting or self._firsts) and self.board.tried >= _BEFORE_REPEATS
+
     def _new_trial(self) -> Trial | None:
         while self._baselines:
             trial = self._at_point(self._baselines.pop(0), 0, "baseline")
@@ -215,8 +220,6 @@ class Planner:
             scout = self._scout()
             if scout is not None or self._scouting:
                 return scout
-        if not self._firsts and self.board.tried >= _BEFORE_REPEATS and self.repeats.next() is not None:
-            return None  # steadier predictions of what is good come before more candidates
         self.phase = "portfolio" if self.phase in ("baselines", "scouts") else self.phase
         while self._firsts:
             family = self._firsts.pop(0)
@@ -352,22 +355,25 @@ class Planner:
         return len(account.trials), account.ended
 
     def _affordable(self, family: Family, share: float, rest: bool = False) -> bool:
-        """Is there time for one more trial, and would it take no more than a share of all the time?
+        """Is there time for one more trial, and would it take no more than a share of all the time?"""
+        if not self.settings.clocked:
+            return True
+        most, cost = self._longest_fold(share, rest), self.board.fold_cost(family)
+        if cost > most and family.model.truncatable:
+            cost = min(cost, self.clock.job_limits(baseline=False)[0])
+        return cost <= most
+
+    def _longest_fold(self, share: float, rest: bool) -> float:
+        """Seconds that a fold of one more trial may take, if that is to take a share of all the time.
 
         It may take all that is left when nobody else wants the `rest`, and towards the end: with a margin, and no fold
         longer than its hard limit.
         """
-        if not self.settings.clocked:
-            return True
         rounds = math.ceil(self.board.n_folds / self.settings.slots)
-        left, most = self.clock.work_left(), share * self.settings.seconds
+        left, hard = self.clock.work_left(), self.clock.job_limits(baseline=False)[1]
         if rest or left <= _END_SHARE * self.settings.seconds:
-            left, most = left / _END_MARGIN, min(left, rounds * self.clock.job_limits(baseline=False)[1]) / _END_MARGIN
-        most = min(left, most) / rounds
-        cost = self.board.fold_cost(family)
-        if cost > most and family.model.truncatable:
-            cost = min(cost, self.clock.job_limits(baseline=False)[0])
-        return cost <= most
+            return min(left / rounds, hard) / _END_MARGIN
+        return min(left, share * self.settings.seconds) / rounds
 
 
 def _known(score: float) -> float:

@@ -7,7 +7,7 @@ import math
 import time
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +15,23 @@ import numpy as np
 from data import DATA, Data
 
 from automl import AutoML, Preset
-from automl.contract import SearchSpace
+from automl.contract import SearchSpace, Start
 from automl.discovery import Registry, space_of
 
 SPACES = Path(__file__).parents[2] / "search_spaces" / "tabular"
+CANDIDATES = Path(__file__).parent / "candidates.toml"
 FOLDS = 3
 Candidate = tuple[str, str]
 """A model's name, and the settings that differ from its default as JSON."""
 
 
+def pool_of(model: str) -> list[dict[str, Any]]:
+    """What `candidates.toml` holds for a model: dicts with ``id``, ``params``, ``source`` and perhaps ``slow``."""
+    return list(tomllib.loads(CANDIDATES.read_text(encoding="utf-8")).get(model, []))
+
+
 def points_of(model: str, draws: int = 0) -> list[dict[str, Any]]:
-    """A model's default (``{}``), its start points whatever their regime, and random ones: settings that differ.
+    """A model's default (``{}``), the candidates there are, and random ones: settings that differ from the default.
 
     Raises SystemExit for a model without a space file.
     """
@@ -35,10 +41,10 @@ def points_of(model: str, draws: int = 0) -> list[dict[str, Any]]:
             f"{model!r} has no space file; there are {sorted(path.stem for path in SPACES.glob('*.toml'))}"
         )
     document = tomllib.loads(file.read_text(encoding="utf-8"))
-    starts = [start["params"] for start in document.pop("start", [])]
+    document.pop("start", None)
     rng = np.random.default_rng(0)
     drawn = [{name: _drawn(knob, rng) for name, knob in document.items()} for _ in range(draws)]
-    return [{}, *starts, *drawn]
+    return [{}, *(candidate["params"] for candidate in pool_of(model)), *drawn]
 
 
 def _drawn(knob: Mapping[str, Any], rng: np.random.Generator) -> Any:
@@ -74,14 +80,15 @@ def out_of_fold(model: str, points: Sequence[Mapping[str, Any]], name: str) -> t
     labels = labels_of(name)
     out = np.full((len(points), len(train), len(labels)), np.nan)
     seconds = np.zeros(len(points))
-    for position, params in enumerate(points):
-        for k in range(FOLDS):
-            held = train[fold == k].drop(columns=[about.target])
-            answer, took = _asked(pinned(model, params), train[fold != k], held, about)
+    offered, places = offer(model, points, about.task)
+    for k in range(FOLDS):
+        held = train[fold == k].drop(columns=[about.target])
+        answers = _asked(offered, max(places) + 1, train[fold != k], held, about)
+        for position, place in enumerate(places):
+            answer, took = answers[place]
             seconds[position] += took / FOLDS
-            if answer is None:
-                break
-            out[position, fold == k] = _aligned(answer, labels)
+            if answer is not None:
+                out[position, fold == k] = _aligned(answer, labels)
     return out, seconds
 
 
@@ -96,32 +103,41 @@ def labels_of(name: str) -> list[str]:
     return [about.target] if about.task == "regression" else sorted(set(about.split(0)[0][about.target].astype(str)))
 
 
-def pinned(model: str, params: Mapping[str, Any]) -> type[Any]:
-    """The installed model's class, with these settings as its default."""
+def offer(model: str, points: Sequence[Mapping[str, Any]], task: str) -> tuple[type[Any], list[int]]:
+    """The installed model's class with these as its start points whatever their regime, and the place of each.
+
+    Those that come to the same for this task have one place.
+    """
     base = Registry.installed().models.load(model)
     space = space_of(base, "tabular")
-    defaults = {task: {**known, **params} for task, known in space.default_for.items()}
-    fixed = SearchSpace(space.knobs, {**space.default, **params}, defaults)
-    return type("Pinned", (base,), {"name": f"{model}-pinned", "space": fixed, "baseline": False})
+    knobs = {name: replace(knob, regime={}) for name, knob in space.knobs.items()}
+    starts = tuple(Start(f"point-{i}", dict(params)) for i, params in enumerate(points))
+    space = SearchSpace(knobs, space.default, space.default_for, starts)
+    order = space.portfolio(task, 0)
+    offered = type("Offered", (base,), {"name": f"{model}-offered", "space": space, "baseline": False})
+    return offered, [order.index(space.point(task, dict(params))) for params in points]
 
 
-def _asked(single: type[Any], train: Any, held: Any, about: Data) -> tuple[Any, float]:
-    """Predictions for the held rows, None when the fit failed, and its CPU seconds.
+def _asked(model: type[Any], count: int, train: Any, held: Any, about: Data) -> list[tuple[Any, float]]:
+    """For each of so many start points: predictions for the held rows, None when the fit failed, and CPU seconds.
 
-    One fit, in this process, which stops early by 15 % of the training rows.
+    Fits are made in this process, one after the other, and stop early by 15 % of the training rows.
     """
-    preset = Preset(folds=1, ensemble=False, racing=False, blocks=False, starts=1)
-    given: dict[str, Any] = {"n_trials": 1, "preset": preset, "models": [single.name], "extra_plugins": [single]}
-    start = time.process_time()
+    preset = Preset(folds=1, ensemble=False, racing=False, blocks=False, starts=count)
+    given: dict[str, Any] = {"n_trials": count, "preset": preset, "models": [model.name], "extra_plugins": [model]}
     automl = AutoML(metric=about.metric, executor="inline", random_state=0, verbose=0, **given)
+    start = time.process_time()
     automl.fit(train, about.target)
     seconds = time.process_time() - start
     board = automl.leaderboard().set_index("model")
     fits = board.loc[board["family"] != "ensemble", "fit_s"]
-    if single.name not in fits or board.loc[single.name, "state"] != "ok":
-        return None, seconds
     ask = automl.predict if about.task == "regression" else automl.predict_proba
-    return ask(held, model=single.name), seconds * float(fits[single.name] / fits.sum())
+    found = []
+    for place in range(count):
+        name = model.name if place == 0 else f"{model.name}-{place + 1}"
+        good = name in board.index and board.loc[name, "state"] == "ok"
+        found.append((ask(held, model=name), seconds * float(fits[name] / fits.sum())) if good else (None, 0.0))
+    return found
 
 
 def _aligned(answer: Any, labels: Sequence[str]) -> Any:
@@ -174,9 +190,14 @@ class Bank:
         fold = fold_of(name)
         return cls(name, tuple(candidates), np.concatenate(predictions), np.concatenate(seconds), truth, fold)
 
+    @property
+    def classifies(self) -> bool:
+        """Are there classes?"""
+        return bool(self.truth.shape[1] > 1)
+
     def losses(self, answer: Any) -> Any:
         """(FOLDS,) squared error or log loss of an (n, K) answer on each fold."""
-        if self.truth.shape[1] == 1:
+        if not self.classifies:
             lost = np.square(answer - self.truth)[:, 0]
         else:
             lost = -np.log(np.clip((answer * self.truth).sum(axis=1), 1e-6, 1.0))
