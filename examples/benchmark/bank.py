@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import math
 import time
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,53 +19,43 @@ from automl.discovery import Registry, space_of
 
 SPACES = Path(__file__).parents[2] / "search_spaces" / "tabular"
 CANDIDATES = Path(__file__).parent / "candidates.toml"
-FOLDS = 3
+FOLDS, MOST_ROWS = 3, 2_000
+DEFAULT = "{}"
 Candidate = tuple[str, str]
 """A model's name, and the settings that differ from its default as JSON."""
 
 
 def pool_of(model: str) -> list[dict[str, Any]]:
-    """What `candidates.toml` holds for a model: dicts with ``id``, ``params``, ``source`` and perhaps ``slow``."""
+    """What `candidates.toml` holds for a model: ``id``, ``params``, ``source``, and perhaps ``regime`` and ``slow``."""
     return list(tomllib.loads(CANDIDATES.read_text(encoding="utf-8")).get(model, []))
 
 
-def points_of(model: str, draws: int = 0) -> list[dict[str, Any]]:
-    """A model's default (``{}``), the candidates there are, and random ones: settings that differ from the default.
+def points_of(model: str) -> list[dict[str, Any]]:
+    """A model's default (``{}``) and the candidates there are: settings that differ from the default.
 
     Raises SystemExit for a model without a space file.
     """
-    file = SPACES / f"{model}.toml"
-    if not file.is_file():
+    if not (SPACES / f"{model}.toml").is_file():
         raise SystemExit(
             f"{model!r} has no space file; there are {sorted(path.stem for path in SPACES.glob('*.toml'))}"
         )
-    document = tomllib.loads(file.read_text(encoding="utf-8"))
-    document.pop("start", None)
-    rng = np.random.default_rng(0)
-    drawn = [{name: _drawn(knob, rng) for name, knob in document.items()} for _ in range(draws)]
-    return [{}, *(candidate["params"] for candidate in pool_of(model)), *drawn]
+    return [{}, *(candidate["params"] for candidate in pool_of(model))]
 
 
-def _drawn(knob: Mapping[str, Any], rng: np.random.Generator) -> Any:
-    """A random setting of a knob."""
-    if knob["kind"] == "choice":
-        return knob["options"][int(rng.integers(len(knob["options"])))]
-    low, high = knob["low"], knob["high"]
-    value = math.exp(rng.uniform(math.log(low), math.log(high))) if knob.get("log") else rng.uniform(low, high)
-    if knob["kind"] == "float":
-        return min(high, max(low, float(f"{value:.3g}")))
-    step = knob.get("step", 1)
-    return int(low + step * round((value - low) / step))
+def inline(values: Mapping[str, Any]) -> str:
+    """A TOML inline table; plain values of JSON read the same in TOML."""
+    told = {name: inline(value) if isinstance(value, Mapping) else json.dumps(value) for name, value in values.items()}
+    return "{ " + ", ".join(f"{name} = {value}" for name, value in told.items()) + " }"
 
 
-def fill(folder: Path, models: Sequence[str], names: Sequence[str], draws: int) -> None:
+def fill(folder: Path, models: Sequence[str], names: Sequence[str]) -> None:
     """Fit every point on every data set; what is in the folder already is left alone."""
     folder.mkdir(parents=True, exist_ok=True)
     for name in names:
         for model in models:
             file = folder / f"{name}--{model}.npz"
             if not file.is_file():
-                points = points_of(model, draws)
+                points = points_of(model)
                 predictions, seconds = out_of_fold(model, points, name)
                 told = np.array(json.dumps(points))
                 np.savez_compressed(file, points=told, predictions=predictions.astype(np.float32), seconds=seconds)
@@ -152,33 +141,38 @@ def _aligned(answer: Any, labels: Sequence[str]) -> Any:
 
 @dataclass(frozen=True)
 class Bank:
-    """What is kept of one data set.
+    """What is kept of one data set, of at most `MOST_ROWS` rows.
 
     Attributes:
+        n_rows: that it has.
         candidates: those that did not fail.
         predictions: (candidates, n, K) out of fold.
         seconds: (candidates,) CPU of one fit.
         truth: (n, K) ones and zeros of classes, or (n, 1) numbers.
         fold: (n,) fold numbers.
+        refused: candidates whose regime leaves it out.
     """
 
     name: str
+    n_rows: int
     candidates: tuple[Candidate, ...]
     predictions: Any
     seconds: Any
     truth: Any
     fold: Any
+    refused: frozenset[Candidate] = frozenset()
 
     @classmethod
     def read(cls, name: str, files: Sequence[Path]) -> Bank:
-        """A data set's files, one per model."""
+        """A data set's files, one per model; what is no candidate any more is left out."""
         candidates: list[Candidate] = []
         predictions, seconds = [], []
         for file in sorted(files):
             with np.load(file) as kept:
                 points, values = json.loads(str(kept["points"])), kept["predictions"].astype(float)
-                good = np.flatnonzero(np.isfinite(values).all(axis=(1, 2)))
                 model = file.stem.partition("--")[2]
+                wanted = [point in points_of(model) for point in points]
+                good = np.flatnonzero(np.isfinite(values).all(axis=(1, 2)) & wanted)
                 candidates += [(model, json.dumps(points[p], sort_keys=True)) for p in good]
                 predictions.append(values[good])
                 seconds.append(kept["seconds"][good])
@@ -187,13 +181,24 @@ class Bank:
         truth = np.asarray(target, dtype=float)[:, None] if about.task == "regression" else None
         if truth is None:
             truth = (target.astype(str)[:, None] == np.array(labels_of(name))).astype(float)
-        fold = fold_of(name)
-        return cls(name, tuple(candidates), np.concatenate(predictions), np.concatenate(seconds), truth, fold)
+        refused = _refused({model for model, _ in candidates}, about, truth)
+        rows = np.random.default_rng(0).permutation(len(truth))[:MOST_ROWS]
+        predicted, fold = np.concatenate(predictions)[:, rows], fold_of(name)[rows]
+        spent = np.concatenate(seconds)
+        return cls(name, len(truth), tuple(candidates), predicted, spent, truth[rows], fold, refused)
 
     @property
     def classifies(self) -> bool:
         """Are there classes?"""
         return bool(self.truth.shape[1] > 1)
+
+    def takes(self, candidate: Candidate) -> bool:
+        """Is the data set in the candidate's regime?"""
+        return candidate not in self.refused
+
+    def cost(self, candidate: Candidate) -> float:
+        """CPU seconds of one fit."""
+        return float(self.seconds[self.candidates.index(candidate)])
 
     def losses(self, answer: Any) -> Any:
         """(FOLDS,) squared error or log loss of an (n, K) answer on each fold."""
@@ -202,6 +207,21 @@ class Bank:
         else:
             lost = -np.log(np.clip((answer * self.truth).sum(axis=1), 1e-6, 1.0))
         return np.array([lost[self.fold == k].mean() for k in range(FOLDS)])
+
+
+def _refused(models: Collection[str], about: Data, truth: Any) -> frozenset[Candidate]:
+    """The candidates whose regime leaves a data set out."""
+    facts = {}
+    if about.task == "regression":
+        around = truth - truth.mean()
+        facts = {"low": float(truth.min()), "target_skew": float(np.mean((around / around.std()) ** 3))}
+    refused = set()
+    for model in models:
+        for found in pool_of(model):
+            start = Start(found["id"], found["params"], found.get("regime", {}))
+            if not start.applies(len(truth), about.task, facts):
+                refused.add((model, json.dumps(found["params"], sort_keys=True)))
+    return frozenset(refused)
 
 
 def read_all(folder: Path) -> list[Bank]:

@@ -127,7 +127,6 @@ PACKAGED = {
     "wages": _packaged(NUMBER, islp, "Wage", "wage", "logwage"),
     "airfares": _packaged(NUMBER, econometric, "airfare", "fare", "lfare lpassen ldist ldistsq"),
     "birth_weights": _packaged(NUMBER, econometric, "bwght2", "bwght", "lbwght lbw vlbw magesq npvissq"),
-    "children": _packaged(NUMBER, econometric, "fertil2", "children", "ceb agesq"),
     "counties": _packaged(NUMBER, econometric, "crime4", "crmrte", "lcrmrte clcrmrte"),
     "earners": _packaged(NUMBER, econometric, "card", "wage", "lwage id expersq"),
     "grades": _packaged(NUMBER, econometric, "gpa2", "colgpa", "hsizesq"),

@@ -1,17 +1,17 @@
 """Learn in which order start points are worth trying, from runs on data sets that anybody has.
 
-``run`` fits every candidate of every model (`candidates.toml`, and ``--draws`` random ones) on common folds, and keeps
-out-of-fold predictions and CPU seconds. ``choose`` then takes points one at a time, as TabRepo (arXiv 2311.02971) does:
-next comes the one that lowers the mean normalised loss of the ensemble most for each CPU second, until nothing lowers
-it; for few and for many rows, numbers and classes apart. It prints the order and writes the rows of each model's space
-file. ``judge`` learns from some of the sets and tries the order on the others, beside that of `candidates.toml`.
+``run`` fits every candidate of every model (`candidates.toml`) on common folds, and keeps out-of-fold predictions and
+CPU seconds. ``choose`` then takes them one at a time, as TabRepo (arXiv 2311.02971) does: after the models' defaults,
+next comes the one that lowers the mean loss of the ensemble most for each CPU second. It prints the order and writes
+the rows of each model's space file. ``judge`` learns from some of the sets and tries the order on the others, beside
+that of `candidates.toml`.
 
-    python learn_portfolio.py run made bundled --models lightgbm catboost --draws 20
-    python learn_portfolio.py choose --least-sets 6
+    python learn_portfolio.py run made bundled --models lightgbm catboost
+    python learn_portfolio.py choose
     python learn_portfolio.py judge
 
 symbol    meaning
-loss      log loss or squared error; 0 is that of the ensemble of all candidates, 1 that of the same answer for all rows
+loss      logarithm of log loss or RMSE over that of the ensemble of all candidates, at most 1: .01 is 1 % more
 """
 
 from __future__ import annotations
@@ -25,22 +25,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from bank import FOLDS, Bank, Candidate, fill, points_of, pool_of, read_all
+from bank import DEFAULT, FOLDS, Bank, Candidate, fill, inline, points_of, pool_of, read_all
 from data import named
 
 HERE = Path(__file__).parent
-FEW, MANY = (0, 2_000), (2_001, 100_000_000)
-NUMBERS, CLASSES = ("regression",), ("binary", "multiclass")
-REGIMES = {
-    "few-numbers": (FEW, NUMBERS),
-    "many-numbers": (MANY, NUMBERS),
-    "few-classes": (FEW, CLASSES),
-    "many-classes": (MANY, CLASSES),
-}
-"""Name -> rows from and to, and tasks."""
 SHARES = (0.0, 0.1, 0.25, 0.5)
 ROUNDS = 20
-LEAST_GAIN = 1e-4
+WORST = 1.0
 SLOW_SECONDS = 180
 PARTS = 5
 BUDGETS = (1.0, 2.0, 4.0, 8.0)
@@ -54,34 +45,34 @@ class Ensemble:
     bank: Bank
     members: list[int] = field(default_factory=list)
     answer: Any = None
-    low: float = 0.0
-    high: float = 1.0
+    least: float = 0.0
 
     def __post_init__(self) -> None:
         self.answer = np.broadcast_to(self.bank.truth.mean(axis=0), self.bank.truth.shape)
-        self.high = float(self.bank.losses(self.answer).mean())
         everyone = self._greedy(list(range(len(self.bank.candidates))))
-        self.low = min(float(self.bank.losses(everyone).mean()), self.high - 1e-12)
+        self.least = float(self.bank.losses(everyone).mean())
 
     def loss(self) -> float:
-        """Normalised loss now."""
-        return self._normal(float(self.bank.losses(self.answer).mean()))
+        """The loss now."""
+        return self._compared(float(self.bank.losses(self.answer).mean()))
 
     def with_(self, candidate: Candidate) -> float:
-        """Normalised loss with a candidate mixed in; each fold is judged by the share chosen on the others."""
+        """The loss with a candidate mixed in; each fold is judged by the share chosen on the others."""
         own = self.bank.predictions[self.bank.candidates.index(candidate)]
         shares = SHARES if self.members else (1.0,)
         losses = np.array([self.bank.losses((1 - share) * self.answer + share * own) for share in shares])
         best = [int(np.argmin(np.delete(losses, k, axis=1).mean(axis=1))) for k in range(FOLDS)]
-        return self._normal(float(np.mean([losses[share, k] for k, share in enumerate(best)])))
+        return self._compared(float(np.mean([losses[share, k] for k, share in enumerate(best)])))
 
     def join(self, candidate: Candidate) -> None:
         """Take a candidate in and weigh all members anew."""
         self.members.append(self.bank.candidates.index(candidate))
         self.answer = self._greedy(self.members)
 
-    def _normal(self, loss: float) -> float:
-        return (loss - self.low) / (self.high - self.low)
+    def _compared(self, loss: float) -> float:
+        """Squared errors as RMSE; a set on which nearly nothing is lost should not decide for all."""
+        ratio = math.log(max(loss, 1e-12) / max(self.least, 1e-12))
+        return min(WORST, ratio if self.bank.classifies else ratio / 2)
 
     def _greedy(self, members: Sequence[int]) -> Any:
         """(n, K) answer of greedy selection with replacement; each fold is answered by weights chosen on the others."""
@@ -98,116 +89,108 @@ class Ensemble:
         return answer
 
 
-def chosen(banks: Sequence[Bank], least: float = LEAST_GAIN) -> Iterator[tuple[Candidate, float, float]]:
-    """(candidate, mean normalised loss with it, its mean CPU seconds) in the order in which they should be tried.
+@dataclass(frozen=True)
+class Choice:
+    """A candidate in its place.
 
-    Candidates are those that succeeded on every data set.
+    Attributes:
+        gain: by how much it lowered the mean loss of the sets that it is for.
+        loss: mean loss of all sets with it.
+        seconds: its mean CPU.
+    """
+
+    candidate: Candidate
+    gain: float
+    loss: float
+    seconds: float
+
+
+def chosen(banks: Sequence[Bank]) -> Iterator[Choice]:
+    """All candidates in the order in which they should be tried.
+
+    The models' defaults come first, the cheapest before the others, as in every run. A candidate counts on the sets
+    that it is for, as its regime says, and that did not fail it.
     """
     ensembles = [Ensemble(bank) for bank in banks]
-    left = sorted(set.intersection(*(set(bank.candidates) for bank in banks)))
-    seconds = {c: float(np.mean([bank.seconds[bank.candidates.index(c)] for bank in banks])) for c in left}
+    left = sorted({candidate for bank in banks for candidate in bank.candidates if bank.takes(candidate)})
+    users = {c: [e for e in ensembles if c in e.bank.candidates and e.bank.takes(c)] for c in left}
+    seconds = {c: float(np.mean([e.bank.cost(c) for e in users[c]])) for c in left}
+    firsts = sorted((c for c in left if c[1] == DEFAULT), key=lambda c: seconds[c])
     while left:
-        now = float(np.mean([ensemble.loss() for ensemble in ensembles]))
-        gains = {c: now - float(np.mean([ensemble.with_(c) for ensemble in ensembles])) for c in left}
-        best = max(left, key=lambda c: gains[c] / max(seconds[c], 1e-3))
-        if gains[best] < least:
-            return
+        tried = firsts[:1] or left
+        gains = {c: float(np.mean([e.loss() - e.with_(c) for e in users[c]])) for c in tried}
+        best = max(tried, key=lambda c: gains[c] / max(seconds[c], 1e-3))
         left.remove(best)
-        for ensemble in ensembles:
+        firsts = firsts[1:]
+        for ensemble in users[best]:
             ensemble.join(best)
-        yield best, float(np.mean([ensemble.loss() for ensemble in ensembles])), seconds[best]
+        yield Choice(best, gains[best], float(np.mean([e.loss() for e in ensembles])), seconds[best])
 
 
-def regime_of(bank: Bank) -> str:
-    """The name of the regime that a data set belongs to."""
-    few, tasks = len(bank.truth) <= FEW[1], CLASSES if bank.classifies else NUMBERS
-    return next(name for name, (rows, own) in REGIMES.items() if own == tasks and (rows == FEW) == few)
+def start_rows(model: str, order: Sequence[Candidate]) -> str:
+    """The [[start]] rows of a model's space file, in the order learnt.
 
-
-def regimes(banks: Sequence[Bank], least: int) -> dict[str, list[Bank]]:
-    """The data sets of each regime where there are `least` of them; otherwise all."""
-    found: dict[str, list[Bank]] = {name: [] for name in REGIMES}
-    for bank in banks:
-        found[regime_of(bank)].append(bank)
-    return {name: own if len(own) >= least else list(banks) for name, own in found.items()}
-
-
-def start_rows(model: str, orders: dict[str, list[Candidate]]) -> str:
-    """The [[start]] rows of a model's space file, regime by regime, in the order learnt.
-
-    What the candidate has for longer limits becomes a row of its own.
+    What a candidate has for longer limits becomes a row of its own.
     """
     known = {json.dumps(found["params"], sort_keys=True): found for found in pool_of(model)}
     rows = []
-    for regime, order in orders.items():
-        low_high, tasks = REGIMES[regime]
-        for place, (own, params) in enumerate(order, start=1):
-            if own != model or params == "{}":
-                continue
-            drawn = {"id": f"drawn-{place}", "params": json.loads(params), "source": "drawn at random"}
-            found = known.get(params, drawn)
-            where = f"rows = {list(low_high)}, tasks = {json.dumps(list(tasks))}"
-            for suffix, settings, seconds in _by_limit(found):
-                when = f", facts = {{ seconds = {list(seconds)} }}" if seconds else ""
-                name = f"{found['id']}{suffix}-{regime}"
-                row = ["[[start]]", f"id = {json.dumps(name)}"]
-                row += [f"params = {inline(settings)}", f"regime = {{ {where}{when} }}"]
-                rows.append("\n".join([*row, f"source = {json.dumps(found['source'])}"]))
+    for own, params in order:
+        if own != model or params not in known:
+            continue
+        found = known[params]
+        for name, settings, seconds in _by_limit(found):
+            regime = dict(found.get("regime", {}))
+            if seconds is not None:
+                regime["facts"] = {**regime.get("facts", {}), "seconds": list(seconds)}
+            row = ["[[start]]", f"id = {json.dumps(name)}", f"params = {inline(settings)}"]
+            row += [f"regime = {inline(regime)}"] if regime else []
+            rows.append("\n".join([*row, f"source = {json.dumps(found['source'])}"]))
     return "\n\n".join(rows) + "\n"
 
 
 def _by_limit(found: Mapping[str, Any]) -> list[tuple[str, dict[str, Any], tuple[int, int] | None]]:
-    """Suffix of the name, settings, and the limits in seconds for which they are; one of them for all, or two."""
+    """Name, settings, and the limits in seconds for which they are; one row for all, or two."""
     if "slow" not in found:
-        return [("", found["params"], None)]
+        return [(found["id"], found["params"], None)]
     slow = {**found["params"], **found["slow"]}
-    return [("", found["params"], (0, SLOW_SECONDS)), ("-slow", slow, (SLOW_SECONDS, 1_000_000_000))]
+    longer = (SLOW_SECONDS, 1_000_000_000)
+    return [(found["id"], found["params"], (0, SLOW_SECONDS)), (f"{found['id']}-slow", slow, longer)]
 
 
-def inline(params: dict[str, Any]) -> str:
-    """Settings as a TOML inline table; values of JSON read the same in TOML."""
-    return "{ " + ", ".join(f"{name} = {json.dumps(value)}" for name, value in params.items()) + " }"
-
-
-def choose(folder: Path, out: Path, least: int) -> None:
+def choose(folder: Path, out: Path) -> None:
     """Print the order and write the rows."""
     banks = read_all(folder)
     if not banks:
         raise SystemExit(f"{folder} holds no predictions; call learn_portfolio.py run first")
-    grouped = regimes(banks, least)
-    orders: dict[str, list[Candidate]] = {}
-    for regime, own in grouped.items():
-        print(f"{regime}: {len(own)} sets")
-        orders[regime] = []
-        for (model, params), loss, seconds in chosen(own):
-            orders[regime].append((model, params))
-            print(f"  loss {loss:.4f}  {seconds:8.2f} s  {model} {params}", flush=True)
+    print(f"{len(banks)} sets")
+    order = []
+    for found in chosen(banks):
+        model, params = found.candidate
+        order.append(found.candidate)
+        print(f"  loss {found.loss:.4f}  gain {found.gain:.4f}  {found.seconds:8.2f} s  {model} {params}", flush=True)
     out.mkdir(parents=True, exist_ok=True)
-    for model in sorted({model for order in orders.values() for model, _ in order}):
-        (out / f"{model}.toml").write_text(start_rows(model, orders), encoding="utf-8")
+    for model in sorted({model for model, _ in order}):
+        (out / f"{model}.toml").write_text(start_rows(model, order), encoding="utf-8")
     print(f"rows written to {out}")
 
 
 # -- does it pay? ------------------------------------------------------------------------------------------------------
 
 
-def judge(folder: Path, least: int) -> None:
-    """Print the mean normalised loss after some time, of the order of `candidates.toml` and of one learnt elsewhere."""
+def judge(folder: Path) -> None:
+    """Print the mean loss after some time, of the order of `candidates.toml` and of one learnt elsewhere."""
     banks = read_all(folder)
     told: dict[str, list[list[float]]] = {"as they were": [], "learnt from other sets": []}
     for part in range(PARTS):
-        orders = {
-            regime: [candidate for candidate, _, _ in chosen(own)]
-            for regime, own in regimes([bank for i, bank in enumerate(banks) if i % PARTS != part], least).items()
-        }
+        order = [found.candidate for found in chosen([bank for i, bank in enumerate(banks) if i % PARTS != part])]
         for bank in banks[part::PARTS]:
-            told["as they were"].append(spent(bank, _as_they_were(bank)))
-            told["learnt from other sets"].append(spent(bank, orders[regime_of(bank)]))
-            before, after = told["as they were"][-1], told["learnt from other sets"][-1]
-            print(f"  {bank.name:20} {figures(before)}   {figures(after)}", flush=True)
-    print(f"{len(banks)} sets; mean normalised loss after {', '.join(f'{b:g}' for b in BUDGETS)} x the defaults' time")
-    for name, losses in told.items():
-        print(f"  {name:24} {figures(np.mean(losses, axis=0))}")
+            losses = spent(bank, _as_they_were()), spent(bank, order)
+            for kept, own in zip(told.values(), losses, strict=True):
+                kept.append(own)
+            print(f"  {bank.name:20} {'   '.join(map(figures, losses))}", flush=True)
+    print(f"{len(banks)} sets; mean loss after {', '.join(f'{b:g}' for b in BUDGETS)} x the defaults' time")
+    for name, found in told.items():
+        print(f"  {name:24} {figures(np.mean(found, axis=0))}")
 
 
 def figures(losses: Sequence[float]) -> str:
@@ -215,33 +198,31 @@ def figures(losses: Sequence[float]) -> str:
     return " ".join(f"{loss:7.4f}" for loss in losses)
 
 
-def _as_they_were(bank: Bank) -> list[Candidate]:
-    """The candidates of a data set in the order of the file, without those that were drawn."""
-    order = [(model, json.dumps(point, sort_keys=True)) for model in MODELS for point in points_of(model)]
-    return [candidate for candidate in order if candidate in bank.candidates]
+def _as_they_were() -> list[Candidate]:
+    """The candidates in the order of the file."""
+    return [(model, json.dumps(point, sort_keys=True)) for model in MODELS for point in points_of(model)]
 
 
 def spent(bank: Bank, order: Sequence[Candidate]) -> list[float]:
-    """Normalised loss after `BUDGETS` times what all models' defaults take, if models get about the same time each.
+    """The loss after `BUDGETS` times what all models' defaults take, if models get about the same time each.
 
     That is how the engine goes on while it finds none better: every model's default first, the cheapest before the
     others, then whoever has had least.
     """
-    at = {candidate: i for i, candidate in enumerate(bank.candidates)}
+    known = set(bank.candidates)
+    firsts = sorted((c for c in bank.candidates if c[1] == DEFAULT), key=bank.cost)
     queues: dict[str, list[Candidate]] = {}
-    for model, params in order:
-        if params != "{}" and (model, params) in at:
-            queues.setdefault(model, []).append((model, params))
-    firsts = sorted((c for c in at if c[1] == "{}"), key=lambda c: bank.seconds[at[c]])
-    unit = float(sum(bank.seconds[at[c]] for c in firsts))
-    used, ensemble, total, losses = dict.fromkeys((c[0] for c in firsts), 0.0), Ensemble(bank), 0.0, []
-    left = sorted(BUDGETS)
-    for candidate in _turns(firsts, queues, used, lambda c: float(bank.seconds[at[c]])):
-        cost = float(bank.seconds[at[candidate]])
-        while left and total + cost > left[0] * unit:
+    for candidate in order:
+        if candidate[1] != DEFAULT and candidate in known and bank.takes(candidate):
+            queues.setdefault(candidate[0], []).append(candidate)
+    unit, total, losses, left = sum(map(bank.cost, firsts)), 0.0, list[float](), sorted(BUDGETS)
+    used, ensemble = dict.fromkeys((c[0] for c in firsts), 0.0), Ensemble(bank)
+    for candidate in _turns(firsts, queues, used, bank.cost):
+        total += bank.cost(candidate)
+        while left and total > left[0] * unit * (1 + 1e-9):
             losses.append(ensemble.loss())
             left.pop(0)
-        total, used[candidate[0]] = total + cost, used[candidate[0]] + cost
+        used[candidate[0]] += bank.cost(candidate)
         ensemble.join(candidate)
     return losses + [ensemble.loss()] * len(left)
 
@@ -259,24 +240,20 @@ def _turns(
 
 
 def main() -> None:
-    """Read the command line; fit or choose."""
+    """Read the command line; fit, choose or judge."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("what", choices=["run", "choose", "judge"])
     parser.add_argument("sets", nargs="*", default=["bundled", "made", "packaged"], help="run: data sets or groups")
     parser.add_argument("--models", nargs="+", default=list(MODELS), help="run: models with a space file")
-    parser.add_argument(
-        "--draws", type=int, default=0, help="run: random points of each model, beside its start points"
-    )
     parser.add_argument("--bank", type=Path, default=HERE / "bank", help="folder of the predictions")
     parser.add_argument("--out", type=Path, default=HERE / "learned", help="choose: folder to write the rows to")
-    parser.add_argument("--least-sets", type=int, default=6, help="data sets that a regime of its own needs")
     given = parser.parse_args()
     if given.what == "run":
-        fill(given.bank, given.models, named(given.sets), given.draws)
+        fill(given.bank, given.models, named(given.sets))
     elif given.what == "judge":
-        judge(given.bank, given.least_sets)
+        judge(given.bank)
     else:
-        choose(given.bank, given.out, given.least_sets)
+        choose(given.bank, given.out)
 
 
 if __name__ == "__main__":

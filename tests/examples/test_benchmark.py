@@ -18,11 +18,11 @@ import pandas as pd
 import pytest
 from ablate import CHANGES, ablation_table, system_of
 from ablate import planned as ablations
-from bank import FOLDS, Bank, points_of, pool_of
+from bank import FOLDS, SPACES, Bank, pool_of
 from data import DATA, GROWTH_TEST, PACKAGED, named
 from generated import BLOCK, defaults, machines, million, rents
 from growth import growth_table
-from learn_portfolio import BUDGETS, MODELS, Ensemble, choose, chosen, regimes, spent, start_rows
+from learn_portfolio import BUDGETS, MODELS, Ensemble, choose, chosen, spent, start_rows
 from measure import TreeSampler, error_of, size_mb
 from report import PAGES, PRESETS, comparison_table, cost_table, main, preset_table, promise_table
 from rows import Pair, Results, cost_ratio, log_ratio, read, signed_rank_p
@@ -299,44 +299,58 @@ def made_up(name: str, seed: int = 0, n: int = 90) -> Bank:
     truth = (first + second)[:, None]
     predictions = np.stack([2 * first, 2 * second, first + second, noise])[:, :, None]
     candidates = tuple(("m", json.dumps({"x": i})) for i in range(4))
-    return Bank(name, candidates, predictions, np.array([1.0, 1.0, 50.0, 1.0]), truth, np.arange(n) % FOLDS)
+    return Bank(name, n, candidates, predictions, np.array([1.0, 1.0, 50.0, 1.0]), truth, np.arange(n) % FOLDS)
 
 
 def test_points_are_chosen_by_what_they_add_to_the_ensemble_for_their_time() -> None:
     order = list(chosen([made_up("a"), made_up("b", 1)]))
-    names = [json.loads(params)["x"] for (_, params), _, _ in order]
+    names = [json.loads(found.candidate[1])["x"] for found in order]
     assert set(names[:2]) == {0, 1}
-    assert 3 not in names
-    assert order[1][1] < 0.2
-    assert order[0][2] == 1.0
+    assert names[3] == 3
+    assert order[1].loss < 0.2 < order[0].loss
+    assert order[0].seconds == 1.0
 
 
-def test_an_ensemble_is_judged_between_the_same_answer_for_all_and_all_candidates() -> None:
+def test_a_candidate_counts_only_where_it_is_for() -> None:
+    helped, other = made_up("a"), made_up("b", 1)
+    other = replace(other, refused=frozenset({other.candidates[2]}))
+    with_it = {found.candidate: found for found in chosen([helped, other])}
+    assert with_it[helped.candidates[2]].candidate == helped.candidates[2]
+    nowhere = [replace(bank, refused=frozenset({bank.candidates[2]})) for bank in (helped, other)]
+    assert helped.candidates[2] not in {found.candidate for found in chosen(nowhere)}
+
+
+def test_an_ensemble_is_judged_beside_that_of_all_candidates() -> None:
     ensemble = Ensemble(made_up("a"))
-    assert ensemble.loss() == pytest.approx(1.0)
+    assert ensemble.loss() == 1.0  # far worse than all together, and cut off there
     for candidate in ensemble.bank.candidates:
         ensemble.join(candidate)
     assert ensemble.loss() == pytest.approx(0.0, abs=1e-9)
 
 
-def test_rows_learnt_are_toml_with_their_source_and_the_ids_they_had() -> None:
-    plain = next(found for found in pool_of("lightgbm") if "slow" not in found)
+def test_rows_learnt_are_toml_with_their_source_and_regime() -> None:
+    plain = next(found for found in pool_of("lightgbm") if "slow" not in found and "regime" in found)
     order = [("lightgbm", json.dumps(plain["params"], sort_keys=True)), ("lightgbm", "{}"), ("other", "{}")]
-    (start,) = tomllib.loads(start_rows("lightgbm", {"few-numbers": order}))["start"]
-    assert start["params"] == plain["params"]
-    assert start["id"] == f"{plain['id']}-few-numbers"
-    assert start["regime"] == {"rows": [0, 2000], "tasks": ["regression"]}
-    assert start["source"] == plain["source"]
+    assert tomllib.loads(start_rows("lightgbm", order))["start"] == [plain]
 
 
 def test_a_candidate_with_slow_settings_becomes_a_row_for_short_and_one_for_long_limits() -> None:
     both = next(found for found in pool_of("lightgbm") if "slow" in found)
-    order = [("lightgbm", json.dumps(both["params"], sort_keys=True))]
-    quick, slow = tomllib.loads(start_rows("lightgbm", {"many-classes": order}))["start"]
+    quick, slow = tomllib.loads(start_rows("lightgbm", [("lightgbm", json.dumps(both["params"], sort_keys=True))]))[
+        "start"
+    ]
     assert quick["params"] == both["params"]
     assert slow["params"] == {**both["params"], **both["slow"]}
     assert quick["regime"]["facts"]["seconds"][1] == slow["regime"]["facts"]["seconds"][0]
     assert quick["id"] != slow["id"]
+
+
+def test_space_files_hold_candidates_only() -> None:
+    for model in MODELS:
+        written = tomllib.loads((SPACES / f"{model}.toml").read_text(encoding="utf-8")).get("start", [])
+        order = [(model, json.dumps(found["params"], sort_keys=True)) for found in pool_of(model)]
+        known = {row["id"]: row for row in tomllib.loads(start_rows(model, order)).get("start", [])}
+        assert all(known[row["id"]] == row for row in written), model
 
 
 def test_candidates_are_inside_their_knobs() -> None:
@@ -351,14 +365,6 @@ def test_candidates_are_inside_their_knobs() -> None:
             assert all(space.knobs[name].holds(value) for name, value in settings.items()), (model, found["id"])
 
 
-def test_a_regime_has_an_order_of_its_own_only_with_enough_sets() -> None:
-    banks = [made_up("a"), made_up("b", n=3_000)]
-    assert [bank.name for bank in regimes(banks, 1)["few-numbers"]] == ["a"]
-    assert [bank.name for bank in regimes(banks, 1)["many-numbers"]] == ["b"]
-    assert [bank.name for bank in regimes(banks, 1)["few-classes"]] == ["a", "b"]
-    assert [bank.name for bank in regimes(banks, 2)["many-numbers"]] == ["a", "b"]
-
-
 def test_an_order_is_judged_by_the_loss_after_some_time() -> None:
     bank = made_up("a")
     bank = replace(bank, candidates=(("m", "{}"), *bank.candidates[1:]))
@@ -366,16 +372,6 @@ def test_an_order_is_judged_by_the_loss_after_some_time() -> None:
     assert spent(bank, good)[1] < spent(bank, useless)[1]
     assert spent(bank, good)[2] == pytest.approx(spent(bank, useless)[2], abs=0.02)
     assert len(spent(bank, [])) == len(BUDGETS)
-
-
-def test_random_points_are_inside_their_knobs() -> None:
-    from automl.discovery import Registry, space_of
-
-    space = space_of(Registry.installed().models.load("xgboost"), "tabular")
-    points = points_of("xgboost", draws=30)
-    assert points[0] == {}
-    for point in points[-30:]:
-        assert all(space.knobs[name].holds(value) for name, value in point.items()), point
 
 
 def test_a_tiny_run_learns_an_order(tmp_path: Path) -> None:
@@ -386,5 +382,5 @@ def test_a_tiny_run_learns_an_order(tmp_path: Path) -> None:
         command, check=False, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=180
     )
     assert ended.returncode == 0, ended.stderr
-    choose(tmp_path / "bank", tmp_path / "learned", 6)
+    choose(tmp_path / "bank", tmp_path / "learned")
     assert (tmp_path / "learned" / "k-nearest.toml").is_file()
