@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 import tomllib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +21,13 @@ from automl.discovery import Registry, space_of
 
 SPACES = Path(__file__).parents[2] / "search_spaces" / "tabular"
 CANDIDATES = Path(__file__).parent / "candidates.toml"
-FOLDS, MOST_ROWS = 3, 2_000
+FOLDS, MOST_ROWS, ROUNDS = 3, 2_000, 20
 DEFAULT = "{}"
 Candidate = tuple[str, str]
 """A model's name, and the settings that differ from its default as JSON."""
 
 
+@cache
 def pool_of(model: str) -> list[dict[str, Any]]:
     """What `candidates.toml` holds for a model: ``id``, ``params``, ``source``, and perhaps ``regime`` and ``slow``."""
     return list(tomllib.loads(CANDIDATES.read_text(encoding="utf-8")).get(model, []))
@@ -49,7 +52,12 @@ def inline(values: Mapping[str, Any]) -> str:
 
 
 def fill(folder: Path, models: Sequence[str], names: Sequence[str]) -> None:
-    """Fit every point on every data set; what is in the folder already is left alone."""
+    """Fit every point on every data set; what is in the folder already is left alone.
+
+    All are loaded before the first fit, so that a package that is missing is told of at once.
+    """
+    for name in names:
+        training_part(name)
     folder.mkdir(parents=True, exist_ok=True)
     for name in names:
         for model in models:
@@ -65,7 +73,7 @@ def fill(folder: Path, models: Sequence[str], names: Sequence[str]) -> None:
 def out_of_fold(model: str, points: Sequence[Mapping[str, Any]], name: str) -> tuple[Any, Any]:
     """(points, n, K) predictions, NaN where a point failed, and (points,) CPU seconds of one fit."""
     about = DATA[name]
-    train, fold = about.split(0)[0].reset_index(drop=True), fold_of(name)
+    train, fold = training_part(name), fold_of(name)
     labels = labels_of(name)
     out = np.full((len(points), len(train), len(labels)), np.nan)
     seconds = np.zeros(len(points))
@@ -81,15 +89,21 @@ def out_of_fold(model: str, points: Sequence[Mapping[str, Any]], name: str) -> t
     return out, seconds
 
 
+@cache
+def training_part(name: str) -> Any:
+    """The rows of a data set that candidates are fitted and compared on; its test part is not touched."""
+    return DATA[name].split(0)[0].reset_index(drop=True)
+
+
 def fold_of(name: str) -> Any:
     """(n,) fold numbers of the training rows of a data set."""
-    return np.random.default_rng(0).permutation(len(DATA[name].split(0)[0])) % FOLDS
+    return np.random.default_rng(0).permutation(len(training_part(name))) % FOLDS
 
 
 def labels_of(name: str) -> list[str]:
     """The classes of a data set in the order of their text; its target for numbers."""
     about = DATA[name]
-    return [about.target] if about.task == "regression" else sorted(set(about.split(0)[0][about.target].astype(str)))
+    return [about.target] if about.task == "regression" else sorted(set(training_part(name)[about.target].astype(str)))
 
 
 def offer(model: str, points: Sequence[Mapping[str, Any]], task: str) -> tuple[type[Any], list[int]]:
@@ -171,13 +185,14 @@ class Bank:
             with np.load(file) as kept:
                 points, values = json.loads(str(kept["points"])), kept["predictions"].astype(float)
                 model = file.stem.partition("--")[2]
-                wanted = [point in points_of(model) for point in points]
+                known = points_of(model)
+                wanted = [point in known for point in points]
                 good = np.flatnonzero(np.isfinite(values).all(axis=(1, 2)) & wanted)
                 candidates += [(model, json.dumps(points[p], sort_keys=True)) for p in good]
                 predictions.append(values[good])
                 seconds.append(kept["seconds"][good])
         about = DATA[name]
-        target = about.split(0)[0][about.target].to_numpy()
+        target = training_part(name)[about.target].to_numpy()
         truth = np.asarray(target, dtype=float)[:, None] if about.task == "regression" else None
         if truth is None:
             truth = (target.astype(str)[:, None] == np.array(labels_of(name))).astype(float)
@@ -207,6 +222,25 @@ class Bank:
         else:
             lost = -np.log(np.clip((answer * self.truth).sum(axis=1), 1e-6, 1.0))
         return np.array([lost[self.fold == k].mean() for k in range(FOLDS)])
+
+    def blended(self, members: Sequence[int]) -> Any:
+        """(n, K) answer of greedy selection with replacement; each fold is answered by weights chosen on the others."""
+        table = self.predictions[list(members)]
+        answer = np.zeros_like(table[0])
+        for k in range(FOLDS):
+            total, best, kept = np.zeros_like(answer), math.inf, table[0]
+            for count in range(1, ROUNDS + 1):
+                losses = [np.delete(self.losses((total + own) / count), k).mean() for own in table]
+                total = total + table[int(np.argmin(losses))]
+                if min(losses) < best:
+                    best, kept = min(losses), total / count
+            answer[self.fold == k] = kept[self.fold == k]
+        return answer
+
+    @cached_property
+    def least(self) -> float:
+        """Mean loss of the ensemble of all candidates."""
+        return float(self.losses(self.blended(range(len(self.candidates)))).mean())
 
 
 def _refused(models: Collection[str], about: Data, truth: Any) -> frozenset[Candidate]:

