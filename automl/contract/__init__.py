@@ -14,7 +14,7 @@ from automl.contract.errors import (
     PluginError,
     SpaceError,
 )
-from automl.contract.metric import CombineContext, Combiner, Metric, relative_sizes
+from automl.contract.metric import AIMS, CombineContext, Combiner, Metric, relative_sizes
 from automl.contract.model import ModelPlugin
 from automl.contract.persist import pack_state, read_state, unpack_state, write_state
 from automl.contract.plugin import Plugin
@@ -26,6 +26,7 @@ from automl.contract.table import KINDS, Column, Kind, Table
 from automl.contract.task import Example, TaskPlugin, role_column, with_metric
 
 __all__ = [
+    "AIMS",
     "ADDITIVE",
     "KINDS",
     "AnyArray",

@@ -16,6 +16,9 @@ from automl.contract.persist import read_state, write_state
 from automl.contract.predictions import Predictions
 from automl.contract.problem import Request, Truth
 
+AIMS = ("mean", "median", "relative-median")
+"""What of a number's distribution a metric may want, see `Metric`."""
+
 _NEAR_ZERO = 0.01
 
 

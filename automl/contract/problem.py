@@ -39,6 +39,7 @@ class Problem:
         n_outputs: K.
         facts: what else the task learnt, as JSON values and numpy arrays: classes, an item index, a vocabulary.
         metric: name of the metric that decides.
+        aim: what it wants of numbers (`Metric.aim`).
         findings: what was noticed.
     """
 
@@ -49,6 +50,7 @@ class Problem:
     n_outputs: int
     facts: Mapping[str, Any] = field(default_factory=dict)
     metric: str = ""
+    aim: str = "mean"
     findings: tuple[Finding, ...] = ()
 
 

@@ -179,7 +179,7 @@ class TaskPlugin(ABC):
 
 def with_metric(problem: Problem, metric: Metric) -> Problem:
     """The same problem, decided by this metric."""
-    return replace(problem, metric=metric.name)
+    return replace(problem, metric=metric.name, aim=metric.aim)
 
 
 def role_column(table: Table, roles: Mapping[str, Any], role: str) -> Column:

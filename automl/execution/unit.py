@@ -128,7 +128,7 @@ def _fit(
     problem, table = dataset.problem, dataset.table
     model_class: type[ModelPlugin] = job.model.load()
     model = model_class(**job.candidate.params)
-    ctx = _context(job, dataset, task, len(train), progress)
+    ctx = _context(job, dataset, len(train), progress)
     batch = task.batch(problem, table, train, model.view)
     ctx = replace(ctx, groups=batch.groups)
     held = None if valid is None else task.batch(problem, table, valid, model.view)
@@ -168,9 +168,7 @@ def _as_json(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} is no JSON value")
 
 
-def _context(
-    job: Job, dataset: Dataset, task: TaskPlugin, n_rows: int, progress: Callable[[int, float], None]
-) -> FitContext:
+def _context(job: Job, dataset: Dataset, n_rows: int, progress: Callable[[int, float], None]) -> FitContext:
     """What the model is told; progress goes out at most twice a second."""
     last = 0.0
     deadline = time.monotonic() + job.seconds
@@ -190,15 +188,9 @@ def _context(
         device="cuda" if job.resources.gpus else "cpu",
         deadline=deadline,
         problem_facts=dataset.problem.facts,
-        aim=_aim(task, dataset.problem),
+        aim=dataset.problem.aim,
         report=report,
     )
-
-
-def _aim(task: TaskPlugin, problem: Problem) -> str:
-    """What the metric wants of numbers; means for a metric that the task does not know by name."""
-    metric = task.metrics(problem).get(problem.metric)
-    return "mean" if metric is None else metric.aim
 
 
 def _saved(

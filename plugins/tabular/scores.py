@@ -14,11 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from automl.contract import AnyArray, FloatArray, Metric, Predictions, Request, Truth
+from automl.contract import AIMS, AnyArray, FloatArray, Metric, OptionError, Predictions, Request, Truth
 
 _TINY = 1e-15
 _LOWER_IS_BETTER = ("_error", "_loss", "_deviance")
 _ERRORS = {"rmse", "mse", "mae", "mape", "smape", "wape", "rmsle", "msle", "medae", "logloss"}
+_AIMS = {"mae": "median", "medae": "median", "wape": "median", "mape": "relative-median", "smape": "relative-median"}
 Figure = Callable[[AnyArray, FloatArray, FloatArray], float]
 PerUnit = Callable[[AnyArray, FloatArray], FloatArray]
 
@@ -175,7 +176,9 @@ class CallableMetric(Metric):
     `decode` turns codes and predictions into what the function expects. Lower is better when the function's name ends
     in ``_error``, ``_loss`` or ``_deviance``, as scikit-learn names its own, or one of its words is the usual name of
     an error, such as ``rmse``; an attribute ``greater_is_better`` on the function overrides that, and
-    ``needs_proba = True`` says that it takes (u, K) probabilities.
+    ``needs_proba = True`` says that it takes (u, K) probabilities. Models learn medians for a name that speaks of
+    absolute errors, as ``mean_absolute_error``, ``mean_absolute_percentage_error`` and ``mae`` do; an attribute ``aim``
+    overrides that (`Metric.aim`).
     """
 
     function: Callable[..., float]
@@ -188,9 +191,21 @@ class CallableMetric(Metric):
         words = name.lower().split("_")
         lower = name.endswith(_LOWER_IS_BETTER) or (words[0] != "neg" and not _ERRORS.isdisjoint(words))
         self.greater_is_better = bool(getattr(self.function, "greater_is_better", not lower))
+        self.aim = getattr(self.function, "aim", _aim_of(name.lower()))
+        if self.aim not in AIMS:
+            raise OptionError(f"the metric's attribute aim is {self.aim!r}; choose one of {list(AIMS)}")
 
     def __call__(self, truth: Truth | None, predictions: Predictions, request: Request) -> float:
         if truth is None:
             raise ValueError(f"metric {self.name!r} needs the truth")
         expected, given = self.decode(truth.y, predictions.as_array())
         return float(self.function(expected, given))
+
+
+def _aim_of(name: str) -> str:
+    """What a metric function of this name wants of numbers."""
+    if "absolute_percentage_error" in name:
+        return "relative-median"
+    if "absolute_error" in name:
+        return "median"
+    return next((_AIMS[word] for word in name.split("_") if word in _AIMS), "mean")

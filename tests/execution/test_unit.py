@@ -15,8 +15,9 @@ import pytest
 import scipy.sparse
 from automl.plugins.tabular.binary import Binary
 from automl.plugins.tabular.regression import Regression
+from sklearn.metrics import mean_absolute_error
 
-from automl.contract import EncoderPlugin, FitContext, FitInfo, FoldPlan, ModelPlugin, Table
+from automl.contract import EncoderPlugin, FitContext, FitInfo, FoldPlan, ModelPlugin, Table, with_metric
 from automl.discovery import PluginRef, Registry
 from automl.execution import unit
 from automl.execution.fold_views import Kept, forget_views, views_of
@@ -539,13 +540,15 @@ def test_a_fit_is_told_the_groups_of_its_rows_and_what_the_metric_aims_at() -> N
     names = {column.label: column.name for column in intake.table}
     problem = task.load(intake.table, {**intake.roles, "groups": names["who"]}, np.arange(60))
     folds = tuple(task.folds(problem, intake.table, FoldPlan(3, seed=0)))
-    for metric in ("rmse", "mae", "mape", "function of somebody"):
-        dataset = Dataset(intake.table, replace(problem, metric=metric), folds, PluginRef.of(Regression))
+    for metric in ("rmse", "mae", "mape", mean_absolute_error):
+        decided = with_metric(problem, task.metric(problem, metric))
+        dataset = Dataset(intake.table, decided, folds, PluginRef.of(Regression))
         event = run(job(Numbers), dataset)
         assert event.outcome is not None, event.detail
-        told[metric] = event.outcome.info.notes["aim"]
+        told[decided.metric] = event.outcome.info.notes["aim"]
         assert type(event.outcome.info.refit["depth"]) is int
         groups = event.outcome.info.notes["groups"]
         assert len(groups) == len(folds[0].train)
         assert len(set(groups)) == 8
-    assert told == {"rmse": "mean", "mae": "median", "mape": "relative-median", "function of somebody": "mean"}
+    medians = {"mae": "median", "mape": "relative-median", "function mean_absolute_error": "median"}
+    assert told == {"rmse": "mean", **medians}

@@ -11,6 +11,7 @@ import pytest
 from automl.plugins.tabular.binary import Binary
 from automl.plugins.tabular.multiclass import Multiclass
 from automl.plugins.tabular.regression import Regression
+from sklearn.metrics import mean_absolute_error, mean_absolute_percentage_error, mean_squared_error
 
 from automl.contract import (
     ArrayPredictions,
@@ -246,6 +247,22 @@ def test_a_function_named_like_an_error_is_better_when_lower() -> None:
     assert better == {biggest_error: False, kept: True, odd_loss: True}
     tailored = Regression().metric(problem, functools.partial(biggest_error))
     assert (tailored.name, tailored.greater_is_better) == ("function biggest_error", False)
+
+
+def test_a_function_that_measures_absolute_errors_has_models_learn_medians() -> None:
+    problem, _ = loaded(Regression(), np.random.default_rng(0).normal(size=N))
+
+    def cost(expected: Any, given: Any) -> float:
+        return 1.0
+
+    functions = (mean_absolute_error, mean_absolute_percentage_error, mean_squared_error, cost)
+    aims = [Regression().metric(problem, function).aim for function in functions]
+    assert aims == ["median", "relative-median", "mean", "mean"]
+    cost.aim = "median"  # type: ignore[attr-defined]
+    assert Regression().metric(problem, cost).aim == "median"
+    cost.aim = "mode"  # type: ignore[attr-defined]
+    with pytest.raises(OptionError, match="aim is 'mode'; choose one of"):
+        Regression().metric(problem, cost)
 
 
 def test_every_row_task_makes_folds_of_its_own_target() -> None:
