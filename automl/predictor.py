@@ -29,6 +29,7 @@ from automl.ensemble import Recipe, restored
 from automl.execution.fitted import FittedModel
 from automl.execution.serving import Serving
 from automl.intake import Container, Schema
+from automl.intake.target import given_weights
 from automl.report import Description
 from automl.search.deploy import ENSEMBLE, Deployment, Honest, Member, problem_from
 from automl.store import Manifest, RunFolder, load_manifest
@@ -214,8 +215,11 @@ class Predictor:
             ) from error
 
     def labelled(self, data: Any, y: Any = None, sample_weight: Any = None) -> tuple[Table, Truth | None]:
-        """Data with its target as table and truth. Raises DataError when the target is missing."""
-        table, _ = self.schema.apply(data, y, sample_weight)
+        """Data with its target as table and truth, weighted if weights are given or among the data's columns.
+
+        Raises DataError when the target is missing.
+        """
+        table, _ = self.schema.apply(data, y)
         target = self.problem.roles.get("target")
         if target is not None and target not in table.names:
             raise DataError(
@@ -223,7 +227,10 @@ class Predictor:
                 f"the data has no column {self._target_label()!r} to score against",
                 fix="Pass data that contains the target, or the target beside it: score(X, y).",
             )
-        return table, self.task.truth(self.problem, table, np.arange(len(table), dtype=np.int64))
+        truth = self.task.truth(self.problem, table, np.arange(len(table), dtype=np.int64))
+        if truth is not None and sample_weight is not None:
+            truth.weight = given_weights(sample_weight, len(table))
+        return table, truth
 
     def scored(self, metric: Metric, table: Table, truth: Truth | None, model: str | None = None) -> float:
         """Score on labelled data, higher is better."""

@@ -13,7 +13,7 @@ import numpy as np
 from automl.contract import ArtifactError, DataError, Finding, TaskPlugin
 from automl.execution.unit import facts_of
 from automl.footprint import Footprints
-from automl.intake import Intake
+from automl.intake import Intake, Schema
 from automl.search.choosing import choose_task, define
 from automl.search.clock import Clock
 from automl.search.events import Noticed
@@ -114,7 +114,7 @@ def _run(
         running.registry.tasks.reference(task.name),
         inputs.problem,
         inputs.table,
-        dict(inputs.schema),
+        Schema.from_state(inputs.schema).served_state(),
         metric,
         field,
         inputs.folding.narrowed(history.narrowed) if history and history.narrowed else inputs.folding,

@@ -26,8 +26,8 @@ from automl.contract.table import KINDS, Column, Kind, Table
 from automl.contract.task import Example, TaskPlugin, role_column, with_metric
 
 __all__ = [
-    "AIMS",
     "ADDITIVE",
+    "AIMS",
     "KINDS",
     "AnyArray",
     "ArrayPredictions",

@@ -121,7 +121,7 @@ class FitInfo:
         best_step: iterations kept by early stopping, or None.
         refit: settings that replace the candidate's when the model is fitted again on all rows without validation,
             for example ``{"n_estimators": 180}``.
-        notes: JSON values for the report.
+        notes: JSON values for the report; ``{"truncated": True}`` says that time ended the fit.
     """
 
     best_step: int | None = None

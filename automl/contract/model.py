@@ -31,6 +31,7 @@ class ModelPlugin(Plugin, ABC):
         baseline: True for simple models that run first.
         family: groups models on the leaderboard; the name by default.
         truncatable: the fit watches ``ctx.time_left()`` and returns early with what it has.
+        seeded: a fit depends on ``ctx.seed``, so that the mean of several fits may be better than one.
         readable: a fitted one can be put in words, by `describe`.
         on_request: it takes part only where ``models`` names it, or where only readable models are wanted.
     """
@@ -45,6 +46,7 @@ class ModelPlugin(Plugin, ABC):
     baseline: ClassVar[bool] = False
     family: ClassVar[str] = ""
     truncatable: ClassVar[bool] = False
+    seeded: ClassVar[bool] = True
     readable: ClassVar[bool] = False
     on_request: ClassVar[bool] = False
 

@@ -79,20 +79,22 @@ class Start:
             numbers that the task learnt (`Problem.facts`) and for ``seconds``, the time limit (60 when trials are
             counted); empty applies everywhere.
         source: where the numbers come from.
+        default: where it applies, the default has these settings too, and so have all other points.
     """
 
     id: str
     params: Mapping[str, Any]
     regime: Mapping[str, Any] = field(default_factory=dict)
     source: str = ""
+    default: bool = False
 
     def applies(self, n_rows: int, task: str, facts: Mapping[str, Any] | None = None) -> bool:
         """Does this point belong to a problem of `n_rows` training rows, this task and these facts?"""
         return suits(self.regime, n_rows, task, facts)
 
     def fault(self) -> str:
-        """What is wrong with the regime, or ""."""
-        return regime_fault(self.regime)
+        """What is wrong with the regime, or with `default`, or ""."""
+        return regime_fault(self.regime) or ("" if isinstance(self.default, bool) else "default is true or false")
 
 
 @dataclass(frozen=True)
@@ -138,12 +140,16 @@ class SearchSpace:
     def suited(self, task: str, n_rows: int, facts: Mapping[str, Any] | None = None) -> SearchSpace:
         """The space for one problem: no start points that do not apply, and no knobs that their regime rules out.
 
-        Such a knob is not tuned, and no start point sets it; the model is still given its default.
+        Such a knob is not tuned, and no start point sets it; the model is still given its default. Start points that
+        are defaults where they apply have become part of it.
         """
         knobs = {name: knob for name, knob in self.knobs.items() if suits(knob.regime, n_rows, task, facts)}
         fixed = set(self.knobs) - set(knobs)
-        starts = tuple(s for s in self.starts if s.applies(n_rows, task, facts) and not fixed & set(s.params))
-        return SearchSpace(knobs, self.default, self.default_for, starts)
+        starts = [s for s in self.starts if s.applies(n_rows, task, facts) and not fixed & set(s.params)]
+        moved = {name: value for start in starts if start.default for name, value in start.params.items()}
+        default_for = {other: {**own, **moved} for other, own in self.default_for.items()}
+        others = tuple(start for start in starts if not start.default)
+        return SearchSpace(knobs, {**self.default, **moved}, default_for, others)
 
     def active(self, name: str, params: Mapping[str, Any]) -> bool:
         """Does this knob exist, given the other settings?"""

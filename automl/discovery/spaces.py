@@ -104,7 +104,8 @@ def _start(entry: Mapping[str, Any], knobs: Mapping[str, Knob], source: str) -> 
             )
         if not knobs[name].holds(value):
             raise SpaceError(f"{source}: start {entry.get('id')!r} sets {name} = {value!r}, outside {knobs[name]}")
-    start = Start(entry.get("id", ""), params, entry.get("regime", {}), entry.get("source", ""))
+    told = (entry.get("regime", {}), entry.get("source", ""), entry.get("default", False))
+    start = Start(entry.get("id", ""), params, *told)
     if fault := start.fault():
         raise SpaceError(f"{source}: start {start.id!r}: {fault}")
     return start

@@ -71,20 +71,23 @@ def score_interval(
     return _ends(draws, centre, level, units_seen, max(0.0, optimism))
 
 
-def selection_optimism(fold_scores: FloatArray, sizes: Sequence[int]) -> float:
+def selection_optimism(fold_scores: FloatArray, sizes: Sequence[float] | FloatArray) -> float:
     """How much too good the best of many candidates looks, after Tibshirani and Tibshirani.
 
     Args:
-        fold_scores: (n_candidates, n_folds), higher is better; rows with a missing fold are left out.
+        fold_scores: (n_candidates, n_folds), higher is better; folds that none has are left out, and then rows that
+            miss one.
         sizes: units of each fold.
 
     Returns the mean over folds of what the fold's own winner gains there over the winner overall; 0 for one fold.
     """
     scores = np.asarray(fold_scores, dtype=np.float64)
+    there = np.isfinite(scores).any(axis=0)
+    scores, sizes = scores[:, there], np.asarray(sizes, dtype=np.float64)[there]
     scores = scores[np.isfinite(scores).all(axis=1)]
     if len(scores) < 2 or scores.shape[1] < 2:
         return 0.0
-    overall = int(np.argmax(scores @ np.asarray(sizes, dtype=np.float64)))
+    overall = int(np.argmax(scores @ sizes))
     return float(np.average(scores.max(axis=0) - scores[overall], weights=sizes))
 
 

@@ -73,14 +73,15 @@ def _one(frame: Frame, role: str, value: Any) -> Role:
     if scalar or _is_label(frame, value) or (isinstance(value, np.generic) and np.ndim(value) == 0):
         return Role(role, (_position(frame, role, value),))
     raw, label = array_column(role, value)
-    if len(raw) != frame.n_rows:
-        raise DataError(
-            "length-mismatch",
-            f"Found input variables with inconsistent numbers of samples: [{frame.n_rows}, {len(raw)}]",
-            role,
-            f"Give one {role} a row.",
-        )
+    check_length(len(raw), frame.n_rows, role)
     return Role(role, raw=raw, label=label)
+
+
+def check_length(given: int, n_rows: int, role: str) -> None:
+    """Raises DataError for an array beside a table that has not as many values as that has rows."""
+    if given != n_rows:
+        what = f"Found input variables with inconsistent numbers of samples: [{n_rows}, {given}]"
+        raise DataError("length-mismatch", what, role, f"Give one {role} a row.")
 
 
 def _is_label(frame: Frame, value: Any) -> bool:

@@ -11,7 +11,7 @@ from automl.contract import Column, DataError, Table
 from automl.intake.containers import Frame, key_of, open_table
 from automl.intake.one_row import OneRow
 from automl.intake.refusals import shorten
-from automl.intake.roles import array_column
+from automl.intake.roles import array_column, check_length
 from automl.intake.rules import Rule
 from automl.intake.wrap import Container
 
@@ -65,45 +65,44 @@ class Schema:
         pairs = zip(self.rules, self.positions, strict=True)
         return frozenset(position for rule, position in pairs if position >= 0 and rule.name in self.role_names)
 
-    def apply(self, data: Any, y: Any = None, sample_weight: Any = None) -> tuple[Table, Container]:
+    def apply(self, data: Any, y: Any = None) -> tuple[Table, Container]:
         """Read a later table.
 
         Columns are found by label; a plain array is read by position. Columns not known at fit are ignored, and role
-        columns may be absent. `y` and `sample_weight` stand in for the target and weight columns.
+        columns may be absent. `y` stands in for the target column.
         Raises DataError "column-missing" naming the feature columns that the data lacks.
         """
-        beside = {role: value for role, value in (("target", y), ("weight", sample_weight)) if value is not None}
-        quick = None if beside else self._one_row.read(data)
+        quick = self._one_row.read(data) if y is None else None
         if quick is not None:
             return quick
         frame = open_table(data)
-        taken = {self.roles[role] for role in beside if role in self.roles}
+        given = None if y is None else self.roles.get("target")
         places = self._locate(frame)
         columns = [
             rule.column(frame.raw(position))
             for rule, position in zip(self.rules, places, strict=True)
-            if position >= 0 and rule.name not in taken
+            if position >= 0 and rule.name != given
         ]
-        if not beside:
+        if y is None:
             self._one_row.learn(data, frame, places)
-        columns += [self._beside(role, value, frame.n_rows) for role, value in beside.items() if role in self.roles]
+        elif given is not None:
+            columns.append(self._beside(given, y, frame.n_rows))
         return Table(tuple(columns), frame.n_rows), frame.container
 
-    def _beside(self, role: str, value: Any, n_rows: int) -> Column:
-        rule = next(rule for rule in self.rules if rule.name == self.roles[role])
-        raw, _ = array_column(role, value)
-        if len(raw) != n_rows:
-            what = f"Found input variables with inconsistent numbers of samples: [{n_rows}, {len(raw)}]"
-            raise DataError("length-mismatch", what, role, f"Give one {role} a row.")
+    def _beside(self, target: str, y: Any, n_rows: int) -> Column:
+        rule = next(rule for rule in self.rules if rule.name == target)
+        raw, _ = array_column("target", y)
+        check_length(len(raw), n_rows, "target")
         return rule.column(raw)
 
     def _locate(self, frame: Frame) -> list[int]:
         """For each rule, the position of its column in this frame, -1 when a role column is absent."""
         if not frame.named or (not self.named and len(frame.labels) in (self.width, self.n_features_in)):
             return self._locate_by_order(frame)
+        own = {key for key, position in zip(self._keys, self.positions, strict=True) if position >= 0}
         found = [
-            frame.positions.get(key, -1) if position >= 0 or rule.name in self.role_names else -1
-            for key, position, rule in zip(self._keys, self.positions, self.rules, strict=True)
+            frame.positions.get(key, -1) if position >= 0 or key not in own else -1
+            for key, position in zip(self._keys, self.positions, strict=True)
         ]
         absent = [
             repr(rule.label)
@@ -147,6 +146,13 @@ class Schema:
             "width": self.width,
             "named": self.named,
         }
+
+    def served_state(self) -> dict[str, Any]:
+        """`to_state` for a model that answers: it needs no names of groups, of which there may be as many as rows."""
+        state = self.to_state()
+        groups = state["roles"].get("groups")
+        state["rules"] = [{**rule, "levels": ()} if rule["name"] == groups else rule for rule in state["rules"]]
+        return state
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> Schema:

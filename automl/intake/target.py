@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from automl.contract import AnyArray, Column, DataError, Finding
+from automl.contract import AnyArray, Column, DataError, Finding, FloatArray
 from automl.intake.infer import infer, plain_level, sort_levels
 from automl.intake.parse import date_format, number
 from automl.intake.raw import Raw, moment_text
 from automl.intake.refusals import shorten
+from automl.intake.roles import array_column, check_length
 from automl.intake.rules import Rule
 
 MOSTLY = 0.5
@@ -120,6 +121,15 @@ def check_weight(column: Column) -> None:
             raise DataError(code, f"{what} in {len(rows)} rows", f"{where}, rows {shown}", "Give weights of 0 or more.")
     if not values.any():
         raise DataError("weight-zero", "all weights are zero", where, "Give at least one row a positive weight.")
+
+
+def given_weights(values: Any, n_rows: int) -> FloatArray:
+    """(n_rows,) weights given beside a table. Raises DataError as `weight_rule` and `check_weight` do."""
+    raw, label = array_column("weight", values)
+    check_length(len(raw), n_rows, "sample_weight")
+    column = weight_rule("weight", label, raw)[0].column(raw)
+    check_weight(column)
+    return np.asarray(column.values, dtype=np.float64)
 
 
 def group_rule(name: str, label: Any, raw: Raw) -> tuple[Rule, list[Finding]]:

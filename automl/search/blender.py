@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import threading
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -88,8 +89,7 @@ class Blender:
 
     def narrow(self, kept: int) -> None:
         """Forget blends that were judged on more folds than count from now on, of which so many keep their models."""
-        if self._task is not None:
-            self._collected()
+        self._collected()
         self.kept, self._best, self._complete = kept, None, 0
 
     def poll(self) -> Blended | None:
@@ -104,12 +104,19 @@ class Blender:
         return None
 
     def now(self) -> Blended:
-        """A blend of what there is, made here and at once: nothing is measured for it."""
-        return self._noted(self._prepared(measure=not self.settings.clocked)())
+        """A blend of what there is, made here and at once: nothing is measured for it. The best model where it fails.
+
+        Raises what choosing that one raises.
+        """
+        try:
+            return self._noted(self._prepared(measure=not self.settings.clocked)())
+        except Exception as error:
+            _warn(error, "the best model answers alone")
+            return self._noted(self._prepared(measure=False, alone=True)())
 
     def last(self) -> Blended:
         """The blend to end with; an earlier combination that was better when the clock leaves only a single now."""
-        made = self._collected() if self._task is not None else None
+        made = self._collected()
         if made is None or made.complete < self.board.n_ok():
             made = self.now()
         earlier = self._best
@@ -132,11 +139,17 @@ class Blender:
         rested = time.monotonic() - self._ended >= max(_FIRST_REST_SECONDS, _REST * self._seconds)
         return new > 0 and rested and self.clock.work_left() > 2.0 * self._seconds
 
-    def _collected(self) -> Blended:
-        """What the thread made; waits for it. Raises what it raised."""
+    def _collected(self) -> Blended | None:
+        """What the thread makes, if there is one; waits for it. None where it failed: the next may do better."""
         task, self._task = self._task, None
-        assert task is not None
-        return self._noted(task.result())
+        if task is None:
+            return None
+        try:
+            return self._noted(task.result())
+        except Exception as error:
+            _warn(error, "the search goes on")
+            self._ended, self._complete = time.monotonic(), self.board.n_ok()
+            return None
 
     def _noted(self, made: Blended) -> Blended:
         """Remember it, and how long it took."""
@@ -148,10 +161,12 @@ class Blender:
             self.clock.blending = max(self.clock.blending, made.cpu)
         return made
 
-    def _prepared(self, measure: bool = True) -> Callable[[], Blended]:
+    def _prepared(self, measure: bool = True, alone: bool = False) -> Callable[[], Blended]:
         """The blend of the trials as they are now, to be made at once or in a thread.
 
-        measure: may time be taken to see what the trials take to answer?
+        Args:
+            measure: may time be taken to see what the trials take to answer?
+            alone: choose one of them, whatever the preset says.
         """
         pool, complete = self.pool(), self.board.n_ok()
         judged, preset = self.scorer.judged, self.settings.preset
@@ -166,7 +181,7 @@ class Blender:
             families=[trial.family.name for trial in pool],
             features=self._features,
             bounds=self.task.bounds(self.problem),
-            alone=not preset.ensemble,
+            alone=alone or not preset.ensemble,
             greedy=preset.greedy,
             calibrate=preset.calibrate,
             most=preset.members,
@@ -206,6 +221,10 @@ class Blender:
             return math.inf
         kept = 0.5 * (self.clock.reserve() + self.clock.refitting)
         return min(self.settings.deadline - kept, time.monotonic() + max(1.0, 0.05 * self.settings.seconds))
+
+
+def _warn(error: Exception, so: str) -> None:
+    warnings.warn(f"combining the models failed ({type(error).__name__}: {error}); {so}", stacklevel=3)
 
 
 def _of_leaders(pool: Sequence[Trial], costs: Sequence[float]) -> list[float]:

@@ -174,7 +174,8 @@ class Board:
         best = self.best(baseline=False)
         if best is None or trial.baseline or not trial.results or not self.settings.preset.racing:
             return ""
-        worst = min(result.score for fold, result in best.results.items() if fold < self.n_folds)
+        scores = [result.score for fold, result in best.results.items() if fold < self.n_folds]
+        worst = min((score for score in scores if not math.isnan(score)), default=-math.inf)
         mean = trial.mean()
         spread = best.spread(self.n_folds)
         if math.isnan(mean) or mean >= worst - (0.0 if math.isnan(spread) else spread):

@@ -25,7 +25,7 @@ class Member:
         name: on the leaderboard.
         key: of its folder.
         model: the plugin's name.
-        folds: fold numbers whose models answer together; (-1,) after a refit on all rows.
+        folds: fold numbers whose models answer together; after a refit on all rows -1, and -2 … with other seeds.
         encoders: plugin names of its encoder chain.
         params: its settings.
         by_value: the plugin is not installed and must be given to `load` again.
@@ -116,10 +116,10 @@ def deployment(
     )
 
 
-def refitted(plan: Deployment, names: Sequence[str]) -> Deployment:
-    """The same deployment with these members answering by one model fitted on all rows."""
+def refitted(plan: Deployment, models: Mapping[str, Sequence[int]]) -> Deployment:
+    """The same deployment with these members, by name, answering by models fitted on all rows: -1, -2, …"""
     members = tuple(
-        replace(m, key=refit_key(m.key), folds=(-1,)) if m.name in names and m.folds != (-1,) else m
+        replace(m, key=refit_key(m.key), folds=tuple(models[m.name])) if m.name in models and m.folds[0] >= 0 else m
         for m in plan.members
     )
     return replace(plan, members=members)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from automl.contract import (
     TaskPlugin,
 )
 from automl.search.families import TABULAR_VIEWS, Family
+from automl.search.refitting import worth_refitting
 from automl.search.settings import Settings
 
 _ROWS_TO_FOLDS = ((5_000, 8), (20_000, 5), (50_000, 4), (200_000, 3))
@@ -29,6 +30,7 @@ _ROWS_TO_REPEATS = ((300, 10), (1_000, 6), (2_000, 3), (5_000, 2))
 _HOLDOUT_ROWS, _HOLDOUT_SHARES = 30_000, (0.03, 0.15)
 _DEAR = 0.05
 _SPLIT, _HELD_OUT_ROWS = 5, 10_000
+_ALIKE = 0.7
 
 
 @dataclass(frozen=True)
@@ -36,10 +38,14 @@ class Folding:
     """The folds of a run: `repeats` times the same number, each time shuffled anew.
 
     A trial is complete after the first repeat; the others are for what turns out to be good.
+
+    in_time: some folds know but the distant past, or far fewer rows: the first alone answers until the members have
+        learnt all rows.
     """
 
     folds: tuple[Fold, ...]
     repeats: int
+    in_time: bool = False
 
     @property
     def judged(self) -> int:
@@ -48,7 +54,7 @@ class Folding:
 
     def narrowed(self, folds: int) -> Folding:
         """The first so many folds, once."""
-        return Folding(self.folds[:folds], 1)
+        return replace(self, folds=self.folds[:folds], repeats=1)
 
     def finding(self, folds: int) -> Finding:
         """What a user is told of that."""
@@ -77,10 +83,11 @@ def make_folds(
     if given is not None:
         pairs = given_folds(given, len(table), *_targets_and_groups(task, problem, table))
         own = task.folds(problem, table, FoldPlan(len(pairs), seed=settings.seed, given=pairs))
-        return Folding(tuple(_latest_first(task, problem, table, own)), 1)
+        return _as_given(_latest_first(task, problem, table, own), in_time(task, problem))
     count, used = fold_count(len(table), facts, contenders, settings)
     repeats = 1
-    wanted = settings.preset.repeats and settings.clocked
+    refit = settings.preset.refit or worth_refitting(settings, used)  # one model answers then, not the mean of repeats
+    wanted = settings.preset.repeats and settings.clocked and not refit
     if wanted and used == count > 1 and problem.kind in ADDITIVE and not {"time", "groups"} & set(problem.roles):
         repeats = next((r for rows, r in _ROWS_TO_REPEATS if len(table) <= rows and settings.seconds >= 30), 1)
     folds: list[Fold] = []
@@ -96,7 +103,34 @@ def make_folds(
     if not folds:
         raise OptionError("the task made no folds from this data; give more rows or your own folds=")
     _check_roles_kept(task, problem, table, folds)
-    return Folding(tuple(folds), repeats)
+    return Folding(tuple(folds), repeats, in_time(task, problem))
+
+
+def _as_given(folds: Sequence[Fold], in_time: bool) -> Folding:
+    """The user's folds, those that learn from most rows first where they differ much.
+
+    Folds that go through the same rows several times are repeats. Of others that overlap, each row is validated on
+    where it comes first: what is learnt from a row's predictions must not have been learnt from the row.
+    """
+    sizes = [len(fold.train) for fold in folds]
+    growing = min(sizes) < _ALIKE * max(sizes)
+    if growing:
+        folds = sorted(folds, key=lambda fold: -len(fold.train))
+    blocks: list[list[Fold]] = [[]]
+    for fold in folds:
+        if any(len(np.intersect1d(fold.valid, other.valid)) for other in blocks[-1]):
+            blocks.append([])
+        blocks[-1].append(fold)
+    covered = [set(np.concatenate([fold.valid for fold in block]).tolist()) for block in blocks]
+    if len({len(block) for block in blocks}) == 1 and all(rows == covered[0] for rows in covered):
+        return Folding(tuple(folds), len(blocks), in_time or growing)
+    seen, once = np.zeros(0, dtype=np.int64), []
+    for fold in folds:
+        fresh = np.setdiff1d(fold.valid, seen)
+        seen = np.union1d(seen, fresh)
+        if len(fresh):
+            once.append(replace(fold, valid=fresh))
+    return Folding(tuple(once), 1, in_time or growing)
 
 
 def in_time(task: TaskPlugin, problem: Problem) -> bool:

@@ -78,6 +78,7 @@ class Inputs:
             "schema": dict(self.schema),
             "folds": folds,
             "repeats": self.folding.repeats,
+            "in_time": self.folding.in_time,
             "names": None if self.names is None else [str(name) for name in self.names],
         }
 
@@ -99,7 +100,8 @@ class Inputs:
         if isinstance(params["preset"], dict):
             params["preset"] = Preset(**params["preset"])
         table = Table(tuple(Column(**column) for column in state["columns"]), state["n_rows"])
-        folding = Folding(tuple(Fold(*fold) for fold in state["folds"]), state["repeats"])
+        folds = tuple(Fold(*fold) for fold in state["folds"])
+        folding = Folding(folds, state["repeats"], state["in_time"])
         problem = problem_from(state["problem"])
         return cls(params, state["task"], problem, table, state["schema"], folding, state["names"])
 

@@ -52,10 +52,10 @@ class Keeper:
             return None
         return {"folder": self.folder.place_of(key, fold), "place": place}
 
-    def put(self, key: str, files: Mapping[str, bytes]) -> bool:
-        """Keep a model that was fitted on all rows. Raises ArtifactError for what can be written to no disk."""
+    def put(self, key: str, number: int, files: Mapping[str, bytes]) -> bool:
+        """Keep a model that was fitted on all rows, -1 or less. Raises ArtifactError for what no disk takes."""
         try:
-            self.folder.write_model(key, -1, files)
+            self.folder.write_model(key, number, files)
         except ArtifactError as error:
             if not isinstance(error.__cause__, OSError):
                 raise

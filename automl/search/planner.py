@@ -266,8 +266,8 @@ class Planner:
 
     def _limit_reached(self) -> bool:
         tried = self.board.tried
-        if self.settings.n_trials is not None and tried >= self.settings.n_trials:
-            return True
+        if self.settings.n_trials is not None:
+            return tried >= self.settings.n_trials
         free = _FREE_CANDIDATES + self.board.facts.n_rows // _ROWS_PER_CANDIDATE
         return self.settings.clocked and tried >= free
 
@@ -345,7 +345,8 @@ class Planner:
         if self._spent.get(family.name) == self._state(family):
             return False
         most = 2 + _TRIALS_PER_KNOB * len(family.space.knobs)
-        if self.settings.clocked and len(self.board.account(family).trials) >= most:
+        free = not self.settings.clocked or self.settings.n_trials is not None
+        if not free and len(self.board.account(family).trials) >= most:
             return False
         return self._affordable(family, _LATER_SHARE, rest)
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from automl.contract import ExecutionError
-from automl.execution.job import Job
+from automl.execution.job import Event, Job
 from automl.execution.protocol import Executor
 from automl.search.clock import Clock
 from automl.search.deploy import Deployment, refit_key, refit_params, refitted
@@ -19,6 +19,7 @@ from automl.search.trial import Trial
 _WAIT_SECONDS, _ATTEMPTS = 0.5, 3
 _SHARE, _MARGIN = 0.2, 1.5
 _FROM_SECONDS, _MOST_FOLDS = 180.0, 5
+_COPIES, _MORE_ROWS = 3, 1.3
 _LOSSES = ("node_lost", "crashed")
 
 
@@ -32,22 +33,33 @@ def worth_refitting(settings: Settings, folds: int) -> bool:
     return asked is None and settings.clocked and settings.seconds >= _FROM_SECONDS and folds <= _MOST_FOLDS
 
 
-def seconds_to_refit(trials: Sequence[Trial], settings: Settings) -> float:
-    """What to keep for fitting these on all rows, at most a fifth of the time.
+def seconds_to_refit(trials: Sequence[Trial], settings: Settings, copies: int = 1) -> float:
+    """What to keep for fitting these on all rows, so many times: at most a fifth of the time.
 
     None are there while a resumed run fits its committed members again.
     """
     walls = [max(result.wall for result in trial.results.values()) for trial in trials]
     rounds = math.ceil(len(walls) / settings.slots)
-    return min(_SHARE * settings.seconds, _MARGIN * rounds * max(walls, default=0.0))
+    return min(_SHARE * settings.seconds, copies * _MARGIN * rounds * max(walls, default=0.0))
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A model to be fitted: the so many-th of its trial, each with a seed of its own."""
+
+    trial: Trial
+    copy: int
+    attempt: int = 1
 
 
 class Refitting:
-    """Fits members on all rows, as long as there is time.
+    """Fits members on all rows, weighty ones first; then again with other seeds, as long as there is time.
 
     Args:
         stopped: True ends it.
+        done: names and numbers of models that were fitted before; those that are fitted here are added.
         first: the settings are those that the first fold has found, as the others learnt from far fewer rows.
+        optional: the folds' models answer by their mean where there is no time: one cut short would answer worse.
     """
 
     def __init__(
@@ -57,42 +69,89 @@ class Refitting:
         settings: Settings,
         keeper: Keeper,
         stopped: Callable[[], bool],
+        done: dict[str, list[int]],
         first: bool = False,
+        optional: bool = False,
     ) -> None:
         self.executor, self.clock, self.settings = executor, clock, settings
-        self.keeper, self.stopped, self.first = keeper, stopped, first
+        self.keeper, self.stopped, self.first, self.optional = keeper, stopped, first, optional
+        self._done = done
+        self._walls: dict[str, float] = {}
+        self._waiting: dict[int, Wanted] = {}
 
     def of(self, plan: Deployment, trials: Mapping[str, Trial]) -> Deployment:
         """The plan with the ensemble's members fitted on all rows.
 
-        Those that cannot be run, fail, are lost three times or run out of time stay as they are.
+        Those that cannot be run, fail, are lost three times or run out of time stay as they are. A member is fitted no
+        more often than it had models before, so that it takes no longer to answer.
 
         trials: by name.
         """
-        waiting: dict[int, tuple[Trial, int]] = {}
-        for number, name in enumerate(plan.chosen):
-            self._send(-1 - number, trials[name], 1, waiting)
-        done = []
-        while waiting and self.clock.work_left() > 0 and not self.stopped():
+        queue = [Wanted(trials[name], copy) for name, copy in self._order(plan, trials)]
+        number = 0
+        while (queue or self._waiting) and self.clock.work_left() > 0 and not self.stopped():
+            while queue and len(self._waiting) < max(1, self.settings.slots):
+                number -= 1
+                self._send(number, queue.pop(0))
+            if not self._waiting:
+                continue
             for event in self.executor.wait(min(_WAIT_SECONDS, max(0.0, self.clock.work_left()))):
-                if event.kind == "progress" or event.job not in waiting:
-                    continue
-                trial, attempt = waiting.pop(event.job)
-                if event.outcome and self.keeper.put(refit_key(trial.candidate.key), event.outcome.files):
-                    done.append(trial.name)
-                elif event.kind in _LOSSES and attempt < _ATTEMPTS:
-                    self._send(event.job - len(plan.chosen), trial, attempt + 1, waiting)
-        return refitted(plan, done)
+                if event.kind != "progress" and event.job in self._waiting:
+                    self._take(event, self._waiting.pop(event.job), queue)
+        for job in self._waiting:
+            self.executor.kill(job)
+        most = {name: self._most(plan, trials[name]) for name in plan.chosen if name in self._done}
+        return refitted(plan, {name: sorted(self._done[name], reverse=True)[:count] for name, count in most.items()})
 
-    def _send(self, number: int, trial: Trial, attempt: int, waiting: dict[int, tuple[Trial, int]]) -> None:
-        """Submit it, if there is still what it needs: a cluster may be lost, or the machine that was large enough."""
+    def _order(self, plan: Deployment, trials: Mapping[str, Trial]) -> list[tuple[str, int]]:
+        """(name, copy) of all that could be fitted, the first of each member before any second."""
+        weights = dict(zip(plan.chosen, plan.weights, strict=True)) if plan.weights else {}
+        names = sorted(plan.chosen, key=lambda name: -weights.get(name, 0.0))
+        most = {name: self._most(plan, trials[name]) for name in names}
+        every = [(name, copy) for copy in range(_COPIES) for name in names if copy < most[name]]
+        return [(name, copy) for name, copy in every if -1 - copy not in self._done.get(name, ())]
+
+    def _most(self, plan: Deployment, trial: Trial) -> int:
+        """How many models of a trial may answer: with a limit on time, as many as did, where a seed changes them."""
+        member = plan.member(trial.name)
+        several = self.settings.clocked and trial.family.model.seeded and member is not None
+        return len(member.folds) if several and member is not None else 1
+
+    def _send(self, number: int, wanted: Wanted) -> None:
+        """Submit it, if there is time and still what it needs: a cluster may be lost, or the machine large enough."""
+        if not self._fits(wanted):
+            return
         with suppress(ExecutionError):
-            self.executor.submit(self._job(number, trial))
-            waiting[number] = trial, attempt
+            self.executor.submit(self._job(number, wanted))
+            self._waiting[number] = wanted
 
-    def _job(self, number: int, trial: Trial) -> Job:
+    def _fits(self, wanted: Wanted) -> bool:
+        """Is there time for it, by what fitting it took before? One that must answer is tried whatever the time."""
+        if not self.settings.clocked or not (self.optional or wanted.copy):
+            return True
+        if wanted.copy and wanted.trial.name not in self._done:
+            return False
+        most = _MORE_ROWS * max(result.wall for result in wanted.trial.results.values())
+        return 1.1 * self._walls.get(wanted.trial.name, most) <= self.clock.work_left()
+
+    def _take(self, event: Event, wanted: Wanted, queue: list[Wanted]) -> None:
+        """Keep what came back; what was lost with its worker is tried again."""
+        name, outcome = wanted.trial.name, event.outcome
+        if outcome is None:
+            if event.kind in _LOSSES and wanted.attempt < _ATTEMPTS:
+                queue.insert(0, replace(wanted, attempt=wanted.attempt + 1))
+            return
+        if outcome.info.notes.get("truncated") and (self.optional or wanted.copy):
+            return
+        if self.keeper.put(refit_key(wanted.trial.candidate.key), -1 - wanted.copy, outcome.files):
+            self._walls[name] = outcome.wall
+            self._done.setdefault(name, []).append(-1 - wanted.copy)
+
+    def _job(self, number: int, wanted: Wanted) -> Job:
         soft = max(0.1, self.clock.work_left()) if self.settings.clocked else math.inf
-        family, candidate = trial.family, replace(trial.candidate, params=refit_params(trial, self.first))
-        references = family.references(candidate.encoders)
+        trial = wanted.trial
+        seed = trial.candidate.seed + wanted.copy
+        candidate = replace(trial.candidate, params=refit_params(trial, self.first), seed=seed)
+        references = trial.family.references(candidate.encoders)
         limits = (soft, soft, self.settings.memory)
-        return Job(number, candidate, -1, family.reference, references, family.resources, *limits)
+        return Job(number, candidate, -1, trial.family.reference, references, trial.family.resources, *limits)

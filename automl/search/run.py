@@ -35,7 +35,7 @@ from automl.search.deploy import (
 )
 from automl.search.events import EnsembleImproved, Noticed, PhaseStarted, RunEvent
 from automl.search.families import Field
-from automl.search.folding import Folding, in_time, training_rows
+from automl.search.folding import Folding, training_rows
 from automl.search.history import History, committed_plan, first_record
 from automl.search.keeper import Keeper
 from automl.search.planner import Planner
@@ -99,8 +99,8 @@ class Run:
         self.plan: Deployment | None = None
         self.honest: Honest | None = None
         self._combiner: Recipe | None = None
-        self._searched = 0.0
-        self.broken_off = False
+        self._refitted: dict[str, list[int]] = {}
+        self._searched, self.broken_off = 0.0, False
         parts = (task, problem, self.metric, self.board, self.scorer, settings, clock, self._folds_of, self._kept())
         self.blender = Blender(*parts, self.budget, settings.clocked and executor.isolates)
 
@@ -234,9 +234,9 @@ class Run:
 
     def _refit(self, plan: Deployment) -> Deployment:
         """The plan with members that are fitted on all rows."""
-        tools = (self.executor, self.clock, self.settings, self.keeper, self.stopped)
+        tools = (self.executor, self.clock, self.settings, self.keeper, self.stopped, self._refitted)
         trials = {trial.name: trial for trial in self.board.ok()}
-        return Refitting(*tools, in_time(self.task, self.problem)).of(plan, trials)
+        return Refitting(*tools, self.folding.in_time, self._averaged()).of(plan, trials)
 
     def refit_all(self, executor: Executor, settings: Settings, stopped: Callable[[], bool]) -> None:
         """After the search: fit the ensemble's members on all rows and commit them."""
@@ -267,7 +267,7 @@ class Run:
 
     def _averaged(self) -> bool:
         """Do the folds' models answer by their mean, at least until the end?"""
-        return self.problem.kind in ADDITIVE and not (self.settings.preset.refit or in_time(self.task, self.problem))
+        return self.problem.kind in ADDITIVE and not (self.settings.preset.refit or self.folding.in_time)
 
     def _refits(self) -> bool:
         """Are the ensemble's members fitted on all rows at the end, to answer in place of their folds' models?"""
@@ -305,7 +305,7 @@ class Run:
         """For the members, where they are fitted on all rows at the end."""
         if self.plan is not None and self._refits() and self.settings.clocked:
             chosen = [trial for trial in self.board.ok() if trial.name in self.plan.chosen]
-            self.clock.refitting = seconds_to_refit(chosen, self.settings)
+            self.clock.refitting = seconds_to_refit(chosen, self.settings, 2 if self._averaged() else 1)
 
     def everyone(self) -> list[Member]:
         """All complete trials whose models are in the run's folder, committed or not."""

@@ -87,7 +87,7 @@ class Scorer:
 
         0 where predictions cannot be mixed, or nothing helps.
         """
-        folds = sorted(set(trial.results) & set(best.results))
+        folds = [fold for fold in _scored(trial) if fold in _scored(best)]
         if self.problem.kind not in ADDITIVE or not folds:
             return 0.0
         gains = [0.0]
@@ -102,7 +102,7 @@ class Scorer:
         With one fold, as many figures as it is cut into parts: their mean is the gain on the fold, and they differ as
         the gains on the parts do.
         """
-        folds = sorted(fold for fold in set(trial.results) & set(base.results) if fold < self.judged)
+        folds = [fold for fold in _scored(trial) if fold < self.judged and fold in _scored(base)]
         whole = [trial.results[f].score - base.results[f].score for f in folds]
         if len(folds) != 1:
             return whole
@@ -150,6 +150,11 @@ class Scorer:
             counts[self.requests[fold].units] += 1
         means = total / np.maximum(counts, 1)
         return [ArrayPredictions(self.problem.kind, means[r.units]) for r in self.requests[: self.judged]]
+
+
+def _scored(trial: Trial) -> list[int]:
+    """Folds on which the metric is defined, in their order."""
+    return sorted(fold for fold, result in trial.results.items() if not math.isnan(result.score))
 
 
 def _parts(n_units: int) -> list[AnyArray]:

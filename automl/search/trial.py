@@ -56,7 +56,7 @@ class Trial:
         name: on the leaderboard: the model's name, numbered from its second candidate on.
         state: ``running``, ``ok``, ``pruned``, ``skipped`` or ``failed``.
         kind: of a failure: ``error``, ``timeout``, ``oom``, ``crashed``, ``node_lost``, ``invalid``.
-        results: fold position -> result.
+        results: fold position -> result; a thread that blends looks at it while folds are added.
         attempts: how often a fold of it was begun again after a loss.
         lost_nodes, lost_workers: how many nodes, and how many workers by themselves, were lost with it.
         closed: no further repeat is wanted.
@@ -152,7 +152,7 @@ class Trial:
 
     def mean(self, folds: list[int] | None = None) -> float:
         """Plain mean of the fold scores that are numbers, over all finished folds or some; NaN where none is."""
-        found = [r.score for f, r in self.results.items() if folds is None or f in folds]
+        found = [r.score for f, r in list(self.results.items()) if folds is None or f in folds]
         known = [score for score in found if not math.isnan(score)]
         return sum(known) / len(known) if known else math.nan
 
@@ -161,7 +161,7 @@ class Trial:
 
         Further folds judge the same units again: they make the estimate steadier, not smaller.
         """
-        scores = [r.score for r in self.results.values() if not math.isnan(r.score)]
+        scores = [r.score for r in list(self.results.values()) if not math.isnan(r.score)]
         if len(scores) < 2:
             return self.noise
         return float(np.std(scores, ddof=1) / math.sqrt(min(folds, len(scores))))
@@ -172,7 +172,7 @@ class Trial:
 
     def row_seconds(self, folds: list[int]) -> float:
         """Seconds of a one-row prediction by the models of these folds; NaN when none of the trial's was measured."""
-        known = [r.row_s for r in self.results.values() if not math.isnan(r.row_s)]
+        known = [r.row_s for r in list(self.results.values()) if not math.isnan(r.row_s)]
         usual = float(np.mean(known)) if known else math.nan
         times = [self.results[fold].row_s for fold in folds]
         return float(sum(usual if math.isnan(seconds) else seconds for seconds in times))

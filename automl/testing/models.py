@@ -58,7 +58,16 @@ def check_the_constructor_only_stores(model: type[ModelPlugin]) -> None:
 
 def check_what_it_declares_makes_sense(model: type[ModelPlugin]) -> None:
     """Kinds, view and flags are of the right types."""
-    names = ("handles_missing", "handles_weight", "sparse", "baseline", "truncatable", "readable", "on_request")
+    names = (
+        "handles_missing",
+        "handles_weight",
+        "sparse",
+        "baseline",
+        "truncatable",
+        "seeded",
+        "readable",
+        "on_request",
+    )
     flags = dict.fromkeys(names, bool)
     require_declarations(model, {**flags, "view": str, "kinds": tuple, "encoders": tuple, "produces": (str, tuple)})
     require(model.kinds_produced() and all(model.kinds_produced()), "it does not say what it produces")

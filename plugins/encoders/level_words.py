@@ -118,7 +118,9 @@ def _cut(name: str) -> list[str]:
     """Words in lower case; of each run of digits its length, alone and with its first digit and first two."""
     out = []
     for run in _RUN.findall(name.lower()):
-        out += [f"{len(run)} digits", f"{run[0]} of {len(run)}", f"{run[:2]} of {len(run)}"] if run.isdigit() else [run]
+        out += (
+            [f"{len(run)} digits", f"{run[0]} of {len(run)}", f"{run[:2]} of {len(run)}"] if run.isdecimal() else [run]
+        )
     return out
 
 
@@ -139,7 +141,7 @@ def _components(pieces: FloatArray, w: FloatArray) -> FloatArray:
 
 def _measures(levels: tuple[Any, ...], w: FloatArray) -> FloatArray:
     """(L, 2) the last number in a name, as a logarithm, and the name's length; mean 0 and deviation 1."""
-    numbers = [[int(run[:15]) for run in _RUN.findall(level) if run.isdigit()] for level in levels]
+    numbers = [[int(run[:15]) for run in _RUN.findall(level) if run.isdecimal()] for level in levels]
     out = np.array(
         [[np.log1p(found[-1]) if found else np.nan for found in numbers], [len(level) for level in levels]]
     ).T

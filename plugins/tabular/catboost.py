@@ -14,7 +14,7 @@ from automl.contract import AnyArray, Batch, Estimate, Facts, FitContext, FitInf
 from .base import NativeModel, numbers
 from .watch import Watch
 
-_ROUNDS, _PATIENCE = 1000, 60
+_ROUNDS, _PATIENCE, _FIRST = 1000, 60, 0.5
 _FEW_ROWS = 1000
 _SMALL = 5000
 _FIXED: Mapping[str, Any] = {
@@ -47,7 +47,7 @@ class CatBoost(NativeModel):
         import catboost
 
         self.threads = ctx.threads
-        watch = Watch(ctx, _PATIENCE)
+        watch = Watch(ctx, _PATIENCE, first=_FIRST)
         model = catboost.CatBoost(self._settings(len(train.X), ctx))
         held = None if valid is None else _pool(valid.X, valid)
         model.fit(_pool(train.X, train), eval_set=held, use_best_model=False, callbacks=[_Stopper(watch)])

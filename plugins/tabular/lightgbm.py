@@ -37,6 +37,8 @@ class LightGBM(BoostedTrees):
         settings = self._settings(train, ctx)
         data = dataset(train, settings)
         held = [] if valid is None else [dataset(valid, settings, data)]
+        for binned in (data, *held):  # else the first step's time is that of binning too
+            binned.construct()
         watch = Watch(ctx, _PATIENCE, after=TEXT_SHARE)
         rounds = self.params.get("n_estimators") or most_rounds(self.params["learning_rate"])
         callback = stopper(watch)

@@ -34,6 +34,7 @@ class Linear(RowModel):
     baseline = True
     readable = True
     truncatable = True
+    seeded = False
 
     coef: AnyArray
     intercept: AnyArray
@@ -83,8 +84,8 @@ class Linear(RowModel):
         """The exact solution, or a few steps towards it when there is no time for that."""
         from sklearn.linear_model import Ridge
 
-        n, d = train.X.shape
-        hurry = ctx.time_left() < _EXACT_SECONDS * n * d * d
+        (n, d), sparse = train.X.shape, hasattr(train.X, "tocsr")
+        hurry = not sparse and ctx.time_left() < _EXACT_SECONDS * n * d * min(n, d)
         solver: dict[str, Any] = {"solver": "lsqr", "max_iter": _HURRIED_STEPS} if hurry else {}
         return Ridge(alpha=self.params["l2"], tol=_TOLERANCE, **solver).fit(train.X, train.y, train.weight)
 

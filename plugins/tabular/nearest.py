@@ -33,7 +33,7 @@ _MOST_ROWS = 50_000
 _TREE_COLUMNS = 15
 _JITTER = 0.01
 _PRIOR_VOTES = 0.5
-_CHUNK, _FEW_QUERIES = 2000, 16
+_CHUNK, _CHUNK_CELLS, _FEW_QUERIES = 2000, 4_000_000, 16
 _MADE = ("_answers", "_tree", "_pairs", "_exact")
 
 
@@ -48,6 +48,7 @@ class Nearest(RowModel):
     view = "matrix"
     requires = ("sklearn",)
     handles_weight = True
+    seeded = False
 
     rows: Matrix
     target: AnyArray
@@ -70,7 +71,9 @@ class Nearest(RowModel):
 
     def raw(self, X: Any) -> AnyArray:
         """Votes of the neighbours."""
-        parts = [self._vote(X[start : start + _CHUNK]) for start in range(0, len(X), _CHUNK)]
+        cells = self.params["n_neighbors"] * max(self.rows.shape[1], len(self.average))
+        step = max(1, min(_CHUNK, _CHUNK_CELLS // cells))
+        parts = [self._vote(X[start : start + step]) for start in range(0, len(X), step)]
         out = np.concatenate(parts) if parts else np.zeros((0, len(self.average)))
         return out if self.classifies else out[:, 0]
 

@@ -38,7 +38,7 @@ _MADE = ("_inputs", "_full", "_stack")
 _LEAST_SHARE = 1e-4
 _TORCH_BYTES = 250_000_000
 _STEP_SECONDS, _PRODUCT_SECONDS, _WEIGHT_SECONDS = 6.6e-4, 2.45e-11, 3.2e-10
-_USUAL_SHARE = 0.6
+_USUAL_EPOCHS, _USUAL_SHARE = 62, 0.6
 
 
 class NeuralModel(RowModel):
@@ -158,11 +158,12 @@ class NeuralModel(RowModel):
 
     @classmethod
     def estimate(cls, facts: Facts, params: Mapping[str, Any]) -> Estimate:
-        """Steps x (products of the layers + cells of the inputs)."""
+        """Steps x (products of the layers + cells of the inputs); cycles beyond the usual are seldom begun."""
         inputs, cells = expected(facts, params.get("pieces", 32))
         width, layers = params.get("width", 128), params.get("layers", 3)
         size = batch_size(facts.n_rows)
-        steps = most_epochs(params.get("epochs", 62), facts.n_rows) * max(1, facts.n_rows // size)
+        epochs = most_epochs({"epochs": min(_USUAL_EPOCHS, params.get("epochs", _USUAL_EPOCHS))}, facts.n_rows)
+        steps = epochs * max(1, facts.n_rows // size)
         share = params.get("share", 1)
         products = width * (3 * inputs + 2 * cells + share * 3 * (width * (layers - 1) + facts.n_outputs))
         weights = width * (inputs + cells + width * (layers - 1))

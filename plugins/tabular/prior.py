@@ -20,6 +20,7 @@ class Prior(RowModel):
     kinds = KINDS
     handles_missing = True
     handles_weight = True
+    seeded = False
     baseline = True
     readable = True
 

@@ -137,6 +137,7 @@ def check_weight(problem_roles: Mapping[str, Any], table: Table) -> None:
 
 
 def _weight(problem: Problem, table: Table, rows: IntArray) -> FloatArray | None:
-    if "weight" not in problem.roles:
+    """Weights of these rows; None where there are none, as in a table that is only scored."""
+    if problem.roles.get("weight") not in table.names:
         return None
     return np.asarray(table[problem.roles["weight"]].values[rows], dtype=np.float64)

@@ -12,6 +12,7 @@ import numpy as np
 from automl.contract import AnyArray, Column, DataError, FloatArray, Fold, FoldPlan, IntArray, Problem, Table
 
 _MANY_GROUPS = 2_000
+_BALANCED = 4e7
 
 
 def split(problem: Problem, table: Table, plan: FoldPlan, strata: IntArray) -> list[Fold]:
@@ -53,6 +54,7 @@ def grouped(groups: IntArray, strata: IntArray, plan: FoldPlan) -> list[Fold]:
     if n_groups > _MANY_GROUPS:
         return _folds(_filled(groups, n_bins, plan.seed), range(n_bins if plan.n_folds > 1 else 1))
     bins = np.zeros(len(groups), dtype=np.int64)
+    strata = _coarser(strata, max(20, int(_BALANCED / (n_groups * n_bins))))
     splitter = StratifiedGroupKFold(n_bins, shuffle=True, random_state=plan.seed)
     few = np.bincount(strata - strata.min())[strata - strata.min()] < n_bins
     steady = np.where(few, strata.max() + 1, strata)
@@ -61,6 +63,13 @@ def grouped(groups: IntArray, strata: IntArray, plan: FoldPlan) -> list[Fold]:
     for number, (_, valid) in enumerate(splitter.split(np.zeros(len(groups)), steady, groups)):
         bins[valid] = number
     return _folds(bins, range(n_bins if plan.n_folds > 1 else 1))
+
+
+def _coarser(strata: IntArray, most: int) -> IntArray:
+    """(n,) neighbouring strata joined, where there are more: balancing takes groups x bins x strata."""
+    codes = np.unique(strata, return_inverse=True)[1].astype(np.int64)
+    count = int(codes.max(initial=0)) + 1
+    return strata if count <= most else codes * most // count
 
 
 def _filled(groups: IntArray, n_bins: int, seed: int) -> IntArray:

@@ -27,7 +27,7 @@ from .adamw import AdamW, Group
 from .inputs import Inputs
 
 _FIRST_EPOCHS, _LEAST_CYCLES = 2, 3
-_MOST_STEPS = 3000
+_STEPS = 3000
 _ALONE_SHARE = 0.5
 _BETAS = (0.9, 0.95)
 _FRONT_RATE, _CONSTANT_RATE, _SIGN_RATE = 6.0, 0.1, 1.0
@@ -77,9 +77,10 @@ def batch_size(n_rows: int) -> int:
     return wanted if n_rows >= wanted else n_rows // 8 * 8 or n_rows
 
 
-def most_epochs(wanted: int, n_rows: int) -> int:
-    """Fewer epochs for many rows: 3000 steps are enough."""
-    return max(1, min(wanted, _MOST_STEPS // max(1, n_rows // batch_size(n_rows))))
+def most_epochs(params: Mapping[str, Any], n_rows: int) -> int:
+    """Those wanted, or fewer for many rows: what so many steps are."""
+    steps = params.get("steps", _STEPS)
+    return max(1, min(int(params["epochs"]), int(steps) // max(1, n_rows // batch_size(n_rows))))
 
 
 def train(
@@ -134,7 +135,7 @@ class _Run:
         best, best_epochs, best_loss = self.net.arrays(), 0, math.inf
         best["head"][:] = 0.0
         given = self.params.get("stop_epoch")
-        wanted = cycles(most_epochs(self.params["epochs"], len(self.rows[0])) if given is None else given)
+        wanted = cycles(most_epochs(self.params, len(self.rows[0])) if given is None else given)
         if self.held is None and given is None:
             wanted = wanted[: max(1, len(wanted) - 1)]
         for number, length in enumerate(wanted):

@@ -26,7 +26,7 @@ from .single_row import SingleRow, single_row
 
 _NUMBERS, _KEPT = "threshold", ("split_feature", "decision_type", "left_child", "right_child")
 _SETS = ("cat_boundaries", "cat_threshold")
-CATEGORY, _DEFAULT_LEFT, _MISSING_IS_NAN = 1, 2, 8
+CATEGORY, _DEFAULT_LEFT, _MISSING_IS_NAN, _MISSING = 1, 2, 8, 12
 _LEAF_ERROR = 1e-6
 _LARGEST = 3e38
 _LANES, _LENGTHS = 112, (4, 8, 16, 32, 64, 128, 256)
@@ -217,11 +217,26 @@ def short_block(block: str) -> str:
     decision = np.array(said["decision_type"].split(), dtype=np.int64)
     number = (decision & CATEGORY == 0) & (np.abs(threshold) < _LARGEST)
     threshold[number] = between(floor32(threshold[number]))
+    said["decision_type"] = _joined(_with_missing(decision, said).tolist())
     lines = [f"num_leaves={len(leaf_value)}", f"num_cat={said['num_cat']}"]
     lines += [f"{name}={said[name]}" for name in _KEPT]
     lines += [f"threshold={_joined(threshold.tolist(), '.10g')}", f"leaf_value={_decimal(leaf_value)}"]
     lines += [f"{name}={said[name]}" for name in _SETS if name in said]
     return "\n".join([*lines, "shrinkage=1"])
+
+
+def _with_missing(decision: IntArray, said: Mapping[str, str]) -> IntArray:
+    """(N,) decisions under which a number that is missing, as none was in training, goes where most rows went.
+
+    LightGBM reads it as 0 there, which of a year or a price is the farthest left.
+    """
+    rows = [np.array(said[name].split(), dtype=np.int64) for name in ("internal_count", "leaf_count")]
+    left, right = (
+        np.where(child >= 0, rows[0][np.maximum(child, 0)], rows[1][np.maximum(~child, 0)])
+        for child in (np.array(said[name].split(), dtype=np.int64) for name in ("left_child", "right_child"))
+    )
+    unprepared = decision & (CATEGORY | _MISSING) == 0
+    return np.where(unprepared, _MISSING_IS_NAN + _DEFAULT_LEFT * (left >= right), decision)
 
 
 def _bits(codes: IntArray) -> IntArray:

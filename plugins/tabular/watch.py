@@ -22,12 +22,17 @@ class Watch:
         truncated: the clock ended the fit.
     """
 
-    def __init__(self, ctx: FitContext, patience: float = math.inf, reserve: float = 0.0, after: float = 0.0) -> None:
-        """After its last step the fit still needs `reserve` seconds, and a share `after` of what it took until then."""
+    def __init__(
+        self, ctx: FitContext, patience: float = math.inf, reserve: float = 0.0, after: float = 0.0, first: float = 1.0
+    ) -> None:
+        """After its last step the fit still needs `reserve` seconds, and a share `after` of what it took until then.
+
+        first: the share of the first step's time that a further one may take, where the first prepares the data too.
+        """
         self.ctx, self.patience, self.reserve, self.after = ctx, patience, reserve, after
         self.best_step, self.best_loss, self.truncated = 0, math.inf, False
         self._began = self._last = time.monotonic()
-        self._slowest = 0.0
+        self._slowest, self._first = 0.0, first
 
     def improved(self, step: int) -> bool:
         """Was this step the best so far?"""
@@ -43,8 +48,8 @@ class Watch:
             self.truncated = True
             return True
         now = time.monotonic()
-        self._slowest = max(0.9 * self._slowest, now - self._last)
-        self._last = now
+        self._slowest = max(0.9 * self._slowest, (now - self._last) * self._first)
+        self._last, self._first = now, 1.0
         rest = self.reserve + self.after * (now - self._began)
         self.truncated = self.ctx.time_left() <= self._slowest + rest
         return self.truncated or step - self.best_step >= max(self.patience, _EXTRA + _GROWTH * self.best_step)

@@ -175,6 +175,23 @@ def test_weights_change_what_is_learnt(fast: Any) -> None:
     assert by_column.n_features_in_ == 1
 
 
+def test_data_is_scored_with_the_weights_that_are_given_with_it(fast: Any) -> None:
+    rng = np.random.default_rng(0)
+    data = pd.DataFrame({"a": rng.normal(size=120), "weight": rng.random(120)})
+    data["y"] = np.where(rng.random(120) < 0.5, 0.0, 10.0)
+    weight, models = np.where(data.y == 10.0, 9.0, 1.0), ["prior-baseline"]
+    plain = AutoML(**fast(task="regression", models=models)).fit(data, "y")
+    weighted = AutoML(**fast(task="regression", models=models)).fit(data, "y", sample_weight=weight)
+    for model in (plain, weighted):
+        wrong = np.square(data.y - model.predict(data))
+        assert model.score(data) == pytest.approx(-np.sqrt(wrong.mean()))
+        assert model.score(data, sample_weight=weight) == pytest.approx(-np.sqrt(np.average(wrong, weights=weight)))
+        with pytest.raises(DataError, match="weight-negative"):
+            model.score(data, sample_weight=-weight)
+        with pytest.raises(DataError, match=r"\[120, 3\]"):
+            model.score(data, sample_weight=[1, 2, 3])
+
+
 def test_every_completed_model_answers_by_name_until_it_is_saved(fast: Any, frame: Any, tmp_path: Path) -> None:
     data = frame()
     model = AutoML(**fast(n_trials=5, models=["tree-baseline", "extra-trees"])).fit(data, "left")

@@ -110,5 +110,7 @@ def test_the_best_of_many_equal_candidates_is_flattered_and_one_that_is_truly_be
     assert selection_optimism(noise, [100] * 5) > 0.002
     noise[3] += 1
     assert selection_optimism(noise, [100] * 5) == pytest.approx(0)
+    undefined = np.column_stack([noise, np.full(len(noise), np.nan)])
+    assert selection_optimism(undefined, [100] * 6) == pytest.approx(selection_optimism(noise, [100] * 5))
     assert selection_optimism(noise[:1], [100] * 5) == 0
     assert selection_optimism(noise[:, :1], [100]) == 0

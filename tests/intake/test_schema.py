@@ -164,11 +164,16 @@ def test_a_table_may_follow_an_array() -> None:
 
 def test_truth_may_be_given_beside_a_later_table() -> None:
     schema = ingest(frame().drop(columns="y"), frame()["y"], sample_weight=np.ones(N)).schema
-    table, _ = schema.apply(frame().head(3), y=["yes", "no", "maybe"], sample_weight=[1, 2, 3])
+    table, _ = schema.apply(frame().head(3), y=["yes", "no", "maybe"])
     assert table.labelled("y").values.tolist() == [1, 0, -1]
-    assert table.labelled("weight").values.tolist() == [1, 2, 3]
     with pytest.raises(DataError, match=r"\[3, 1\]"):
         schema.apply(frame().head(3), y=["yes"])
+
+
+def test_a_feature_is_not_taken_for_the_weights_that_were_given_beside_it() -> None:
+    table = frame().assign(weight=5.0)
+    schema = ingest(table, sample_weight=np.ones(N), target="y").schema
+    assert schema.roles["weight"] not in schema.apply(table)[0].names
 
 
 def test_a_schema_survives_saving(intake: Intake, tmp_path: Path) -> None:

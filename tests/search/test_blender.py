@@ -45,7 +45,8 @@ class Bench:
 
     def blend(self, members: Any, *rest: Any, **options: Any) -> Any:
         self.gate.wait(10)
-        if self.error:
+        self.alone = options["alone"]
+        if self.error and not self.alone:
             raise RuntimeError(self.error)
         self.costs = options["costs"]
         return SimpleNamespace(score=float(len(members)), combiner="mean", keep=(0,), weights=(1.0,))
@@ -109,11 +110,22 @@ def test_the_last_blend_has_every_complete_trial(clocked: Bench) -> None:
     assert clocked.blender.last().complete == 3
 
 
-def test_what_goes_wrong_in_the_thread_is_raised_by_the_poll_that_finds_it(clocked: Bench) -> None:
+def test_a_blend_that_fails_costs_no_more_than_itself(clocked: Bench) -> None:
     clocked.error = "no such luck"
     clocked.complete(1)
-    with pytest.raises(RuntimeError, match="no such luck"):
-        clocked.polled()
+    assert clocked.blender.poll() is None
+    with pytest.warns(UserWarning, match=r"failed \(RuntimeError: no such luck\); the search goes on"):
+        clocked.blender.narrow(KEPT)
+    clocked.error = ""
+    assert clocked.blender.last().complete == 1
+
+
+def test_the_best_model_answers_alone_where_the_last_blend_fails(clocked: Bench) -> None:
+    clocked.error = "no such luck"
+    clocked.complete(2)
+    with pytest.warns(UserWarning, match="the best model answers alone"):
+        assert clocked.blender.last().complete == 2
+    assert clocked.alone
 
 
 def test_nothing_new_is_nothing_to_blend(clocked: Bench) -> None:

@@ -131,6 +131,17 @@ def test_a_family_without_a_score_has_none(bench: Any) -> None:
     assert book.board.account(family).best_mean() == 0.3
 
 
+def test_a_fold_on_which_the_metric_is_undefined_condemns_nobody(bench: Any) -> None:
+    book = Book(bench)
+    best, late = book.begin(0), book.begin(1)
+    best.results = {0: result(math.nan), 1: result(0.8), 2: result(0.9)}
+    book.end(best, "ok")
+    late.results = {0: result(math.nan), 1: result(0.85)}
+    assert book.board.hopeless(late) == ""
+    late.results[1] = result(0.1)
+    assert "is below the worst fold 0.8 of a" in book.board.hopeless(late)
+
+
 def test_unlucky_folds_of_further_repeats_forgive_nothing_and_make_no_score_surer(bench: Any) -> None:
     book = Book(bench)
     best, late = book.begin(0), book.begin(1)
