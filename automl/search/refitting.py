@@ -17,9 +17,9 @@ from automl.search.settings import Settings
 from automl.search.trial import Trial
 
 _WAIT_SECONDS, _ATTEMPTS = 0.5, 3
-_SHARE, _MARGIN = 0.2, 1.5
+_SHARE, _MARGIN = 0.25, 1.4
 _FROM_SECONDS, _MOST_FOLDS = 180.0, 5
-_COPIES, _MORE_ROWS = 3, 1.3
+_COPIES, _MORE_ROWS = 5, 1.3
 _LOSSES = ("node_lost", "crashed")
 
 
@@ -34,7 +34,7 @@ def worth_refitting(settings: Settings, folds: int) -> bool:
 
 
 def seconds_to_refit(trials: Sequence[Trial], settings: Settings, copies: int = 1) -> float:
-    """What to keep for fitting these on all rows, so many times: at most a fifth of the time.
+    """What to keep for fitting these on all rows, so many times: at most a quarter of the time.
 
     None are there while a resumed run fits its committed members again.
     """

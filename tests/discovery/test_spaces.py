@@ -85,6 +85,17 @@ def test_start_points_apply_by_what_the_task_learnt() -> None:
     assert depths == [[6, 9], [6], [6], [6]]
 
 
+def test_a_start_point_may_be_the_default_where_it_applies() -> None:
+    start = '\n[[start]]\nid = "slow"\ndefault = true\nparams = { rate = 0.01 }\nregime = { rows = [100, 1000] }\n'
+    space = parse_space(GOOD + start)
+    assert space.suited("regression", 50).portfolio("regression", 50)[0]["rate"] == 0.05
+    moved = space.suited("regression", 500)
+    assert [p["rate"] for p in moved.portfolio("regression", 500)] == [0.01, 0.2, 0.01]
+    assert moved.point("regression", {"rate": 0.3})["rate"] == 0.3
+    with pytest.raises(SpaceError, match="default is true or false"):
+        parse_space(GOOD + start.replace("true", "1"))
+
+
 @pytest.mark.parametrize(
     ("regime", "said"),
     [

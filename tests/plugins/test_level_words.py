@@ -74,6 +74,14 @@ def test_it_is_the_same_after_save_and_load(bench: Any, tickets: Any, tmp_path: 
     np.testing.assert_array_equal(type(encoder).load(tmp_path).transform(table), encoder.transform(table))
 
 
+def test_digits_that_are_no_numbers_are_letters(bench: Any, tickets: Any) -> None:
+    data, _ = tickets
+    levels = tuple(f"No {sign} {i}" for i, sign in enumerate("²③x" * 14))
+    codes = (np.arange(N) % len(levels)).astype(np.int32)
+    _, block = fitted(bench, data, Table((Column("f0", "n", "category", codes, levels, "str"),), N), np.arange(N))
+    assert np.isfinite(block).all()
+
+
 def test_only_text_with_many_levels_is_read(bench: Any, tickets: Any) -> None:
     block, column = bench.encoder("level-words"), tickets[1].columns[0]
     assert block.accepts(column, {})

@@ -6,6 +6,7 @@ import itertools
 
 import numpy as np
 import pytest
+from automl.plugins.tabular import splits
 from automl.plugins.tabular.splits import forward, group_codes, grouped, quantile_strata, stratified, time_values
 
 from automl.contract import Column, DataError, Fold, FoldPlan, IntArray
@@ -92,6 +93,16 @@ def test_thousands_of_groups_are_kept_whole_in_folds_of_equal_size(n_folds: int)
         assert abs(strata[fold.valid].mean() - 0.5) < 0.05
     again = grouped(groups, strata, FoldPlan(n_folds, holdout=0.2, seed=2))
     assert set(again[0].valid) != set(folds[0].valid)
+
+
+def test_fine_strata_of_many_rows_are_joined_before_groups_are_balanced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(splits, "_BALANCED", 1.0)
+    values = np.random.default_rng(0).normal(size=4000)
+    groups = np.arange(4000) % 50
+    folds = splits.grouped(groups, splits.quantile_strata(values, FoldPlan(5)), FoldPlan(5))
+    assert sum(len(fold.valid) for fold in folds) == 4000
+    assert all(not set(groups[fold.train]) & set(groups[fold.valid]) for fold in folds)
+    assert len(np.unique(splits._coarser(np.arange(4000) // 8, 20))) == 20
 
 
 def test_fewer_groups_than_folds_make_fewer_folds() -> None:

@@ -67,6 +67,16 @@ def test_lightgbms_trees_keep_their_sums(tree_text: Any, data: Any, kind: str) -
     assert tree_text.TreeText.load(kept.write()) == kept
 
 
+def test_a_number_that_is_missing_for_the_first_time_goes_with_most(bench: Any, as_data: Any) -> None:
+    rng = np.random.default_rng(0)
+    X = rng.uniform(1900, 2000, (400, 1))
+    y = (X[:, 0] > 1920).astype(np.int64)
+    fitted = bench.fit("lightgbm", as_data(X, y, "class_proba", 2))
+    said = fitted.predict(as_data(np.array([[np.nan], [1905.0]]), y[:2], "class_proba", 2).table)[:, 1]
+    assert said[0] > 0.9
+    assert said[1] < 0.1
+
+
 @pytest.mark.parametrize("policy", ["depthwise", "lossguide"])
 @pytest.mark.parametrize("kind", list(OBJECTIVES))
 def test_xgboosts_trees_keep_their_sums(bench: Any, tree_text: Any, data: Any, kind: str, policy: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from automl.plugins.tabular.regression import Regression
-from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold, TimeSeriesSplit
+from sklearn.model_selection import GroupKFold, KFold, RepeatedKFold, ShuffleSplit, StratifiedKFold, TimeSeriesSplit
 
 from automl.contract import Column, DataError, Facts, FoldPlan, OptionError, PluginError, Problem, Table
 from automl.search.folding import fold_count, given_folds, make_folds, training_rows
@@ -126,6 +126,33 @@ def test_a_users_folds_are_used_as_they_are(bench: Any) -> None:
     folding = folds_of(bench, [(range(40), range(40, 60))])
     assert (folding.repeats, folding.judged, folding.deployed) == (1, 1, 1)
     assert folding.folds[0].valid.tolist() == list(range(40, 60))
+
+
+def test_a_splitter_that_repeats_itself_makes_repeats(bench: Any) -> None:
+    folding = folds_of(bench, RepeatedKFold(n_splits=4, n_repeats=3, random_state=0))
+    assert (folding.repeats, folding.judged, folding.deployed) == (3, 4, 4)
+
+
+def test_a_row_is_validated_on_once_where_folds_overlap_otherwise(bench: Any) -> None:
+    splitter = ShuffleSplit(5, test_size=0.3, random_state=0)
+    asked = [valid for _, valid in splitter.split(np.zeros((60, 1)))]
+    folding = folds_of(bench, splitter)
+    validated = np.concatenate([fold.valid for fold in folding.folds])
+    assert folding.repeats == 1
+    assert sorted(validated) == sorted(set(np.concatenate(asked).tolist()))
+    assert all(not set(fold.train) & set(fold.valid) for fold in folding.folds)
+
+
+def test_folds_that_grow_are_as_those_of_a_time_the_largest_first(bench: Any) -> None:
+    folding = folds_of(bench, TimeSeriesSplit(5))
+    assert folding.in_time
+    assert [len(fold.train) for fold in folding.folds] == [50, 40, 30, 20, 10]
+    assert not folds_of(bench, KFold(5)).in_time
+
+
+def test_what_one_model_will_answer_is_not_judged_by_the_mean_of_repeats(bench: Any) -> None:
+    options: dict[str, Any] = {"deadline": 1e9, "seconds": 60.0, "n_trials": None}
+    assert folds_of(bench, preset=PRESETS["interpretable"], **options).repeats == 1
 
 
 @pytest.mark.parametrize(

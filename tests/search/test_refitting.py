@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
-from sklearn.datasets import load_wine
+from sklearn.datasets import load_breast_cancer, make_moons
 
 from automl import AutoML, Preset
 from automl.search.refitting import seconds_to_refit, worth_refitting
@@ -30,26 +31,29 @@ def test_no_time_is_kept_while_the_members_are_not_there() -> None:
     assert seconds_to_refit([], clocked(300.0)) == 0.0
 
 
+def answering(tmp_path: Path, frame: Any, **options: Any) -> dict[str, list[int]]:
+    """The ensemble's members of a run with three folds: name -> the models that answer."""
+    preset = Preset(folds=3, row_ms=1e6, **options.pop("preset", {}))
+    told: dict[str, Any] = {"executor": "inline", "verbose": 0, "random_state": 0, **options}
+    model = AutoML(time_limit=600, preset=preset, path=tmp_path / "run", **told).fit(frame, "target")
+    assert model.score(frame) > 0.8
+    plan = load_manifest(tmp_path / "run").content["deployment"]
+    return {m["name"]: list(m["folds"]) for m in plan["members"] if m["name"] in plan["chosen"]}
+
+
 @pytest.mark.parametrize(("refit", "folds"), [(None, [-1, -2, -3]), (False, [0, 1, 2]), (True, [-1])])
 def test_members_answer_with_models_of_all_rows_that_differ_in_their_seeds(
     refit: bool | None, folds: list[int], tmp_path: Path
 ) -> None:
-    options: dict[str, Any] = {"models": ["extra-trees"], "executor": "inline", "verbose": 0, "random_state": 0}
-    preset = Preset(refit=refit, folds=3, row_ms=1e6)
-    model = AutoML(time_limit=600, n_trials=2, preset=preset, path=tmp_path / "run", **options)
-    frame = load_wine(as_frame=True).frame
-    model.fit(frame, "target")
-    plan = load_manifest(tmp_path / "run").content["deployment"]
-    found = {member["name"]: list(member["folds"]) for member in plan["members"]}
-    assert "extra-trees" in plan["chosen"]
-    assert found["extra-trees"] == folds
-    assert model.score(frame) > -0.6
+    X, y = make_moons(200, noise=0.3, random_state=0)
+    frame = pd.DataFrame(X, columns=["a", "b"]).assign(target=y)
+    found = answering(tmp_path, frame, models=["extra-trees"], n_trials=2, preset={"refit": refit})
+    trees = [models for name, models in found.items() if name.startswith("extra-trees")]
+    assert trees
+    assert all(models == folds for models in trees)
 
 
 def test_a_model_that_no_seed_changes_is_fitted_once(tmp_path: Path) -> None:
-    options: dict[str, Any] = {"models": ["linear-baseline"], "executor": "inline", "verbose": 0, "random_state": 0}
-    preset = Preset(folds=3, row_ms=1e6, ensemble=False)
-    model = AutoML(time_limit=600, n_trials=1, preset=preset, path=tmp_path / "run", **options)
-    model.fit(load_wine(as_frame=True).frame, "target")
-    plan = load_manifest(tmp_path / "run").content["deployment"]
-    assert {member["name"]: member["folds"] for member in plan["members"]}["linear-baseline"] == [-1]
+    frame = load_breast_cancer(as_frame=True).frame
+    found = answering(tmp_path, frame, models=["linear-baseline"], n_trials=1, preset={"ensemble": False})
+    assert found == {"linear-baseline": [-1]}

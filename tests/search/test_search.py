@@ -89,6 +89,12 @@ def test_exactly_as_many_trials_are_made_as_asked_for_beside_the_baselines(
     assert all(not trial.running for trial in found.board.trials)
 
 
+def test_a_number_of_trials_is_meant_also_where_time_is_limited(bench: Any, now: list[float]) -> None:
+    limit = {"deadline": now[0] + 1e6, "seconds": 1e6}
+    found = bench.search([bench.family("a")], wrong_by({"a": 0.1}), n_trials=70, rows=60, **limit)
+    assert len(found.board.trials) == 70
+
+
 def test_the_search_ends_when_there_is_nothing_new_to_try(bench: Any) -> None:
     found = bench.search([bench.family("a", knobs=False)], wrong_by({"a": 0.1}), n_trials=50)
     assert len(found.board.trials) == 1
