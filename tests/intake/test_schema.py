@@ -171,7 +171,7 @@ def test_truth_may_be_given_beside_a_later_table() -> None:
 
 
 def test_a_feature_is_not_taken_for_the_weights_that_were_given_beside_it() -> None:
-    table = frame().assign(weight=5.0)
+    table = frame().assign(weight=np.arange(N) % 7 + 1.0)
     schema = ingest(table, sample_weight=np.ones(N), target="y").schema
     assert schema.roles["weight"] not in schema.apply(table)[0].names
 
