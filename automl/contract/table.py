@@ -21,7 +21,7 @@ import numpy as np
 from automl.contract.arrays import AnyArray, FloatArray, IntArray, Matrix
 
 Kind = Literal["numeric", "category", "datetime", "text", "image", "object"]
-_DERIVED = "_derived"
+_DERIVED, _PART_OF = "_derived", "_part_of"
 KINDS: tuple[Kind, ...] = ("numeric", "category", "datetime", "text", "image", "object")
 
 
@@ -62,20 +62,33 @@ class Column:
         state = vars(other)
         state.update(vars(self))
         state["values"] = values
-        if _DERIVED in state:
-            del state[_DERIVED]
+        state.pop(_DERIVED, None)
+        state.pop(_PART_OF, None)
         return other
+
+    @property
+    def part_of(self) -> tuple[Column, AnyArray] | None:
+        """The text column that `take` made this one from, and its rows; None for any other."""
+        found: tuple[Column, AnyArray] | None = vars(self).get(_PART_OF)
+        return found
+
+    def has_derived(self, name: str) -> bool:
+        """Is there already what `derived` keeps under this name?"""
+        return name in vars(self).get(_DERIVED, {})
 
     def derived(self, name: str, make: Callable[[Column], Any]) -> Any:
         """What `make` makes of this column: made once, and kept with it under this name. Not to be changed."""
         return _derived(self, name, make)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name != _DERIVED}
+        return {name: value for name, value in vars(self).items() if name not in (_DERIVED, _PART_OF)}
 
     def take(self, rows: AnyArray) -> Column:
-        """The same column over some rows, in the order given."""
-        return self.over(self.values[rows])
+        """The same column over some rows (positions), in the order given."""
+        part = self.over(self.values[rows])
+        if self.kind == "text":  # what is read out of texts is dear: it is read once, of the whole
+            vars(part)[_PART_OF] = self, rows
+        return part
 
     def missing(self) -> AnyArray:
         """(n_rows,) booleans: True where the value is missing."""

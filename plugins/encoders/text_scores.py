@@ -38,12 +38,13 @@ class TextScores(TfIdfSvd):
 
     def fit_transform(self, columns: Table, y: AnyArray | None, ctx: FitContext) -> Matrix:
         """Learn terms, components and the linear model; scores of the training rows are out-of-fold."""
-        components = super().fit_transform(columns, y, ctx)
+        weights = self._reduction(columns, ctx)
+        components = self._reduced(weights, columns)
         self.coef, self.intercept = np.zeros((0, len(self.idf))), np.zeros(0)
         self.classifies = ctx.kind == "class_proba"
         if y is None or len(y) < _FEW_ROWS or ctx.n_outputs > _MAX_CLASSES or not len(self.idf):
             return components
-        sparse = self._weights(columns).csr()
+        sparse = weights.csr()
         target = y if self.classifies else (y - y.mean()) / (float(y.std()) or 1.0)
         scores = np.zeros((len(y), 1 if ctx.n_outputs <= 2 else ctx.n_outputs))
         parts = ctx.parts(len(y), _FOLDS)

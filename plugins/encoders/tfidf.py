@@ -9,7 +9,7 @@ import numpy as np
 
 from automl.contract import AnyArray, EncoderPlugin, Feature, FitContext, FloatArray, Matrix, Table
 
-from .words import Weights, lengths_of, words_of
+from .words import Weights, Words, lengths_of, words_of
 
 _MAX_TERMS = 5000
 _MIN_ROWS, _MIN_SHARE, _MAX_SHARE = 3, 0.001, 0.95
@@ -31,18 +31,19 @@ class TfIdf(EncoderPlugin):
 
     def fit_transform(self, columns: Table, y: AnyArray | None, ctx: FitContext) -> Any:
         """Count the rows each term is in and keep the common ones."""
+        return self._learnt(columns).csr()
+
+    def _learnt(self, columns: Table) -> Weights:
+        """The vocabularies, and the weights of these texts."""
         idf: list[float] = []
         self.vocabularies = []
         for column in columns:
             words, n_texts = words_of(column), len(column)
-            least, texts = _least(n_texts), np.bincount(words.places, minlength=len(words.terms)).tolist()
-            most = max(least, _MAX_SHARE * n_texts)
-            kept = [(-count, term) for count, term in zip(texts, words.terms, strict=True) if least <= count <= most]
-            kept = sorted(kept)[:_MAX_TERMS]
+            kept = _commonest(words, n_texts)
             self.vocabularies.append({term: len(idf) + position for position, (_, term) in enumerate(kept)})
             idf += [1.0 + math.log((1 + n_texts) / (1 - count)) for count, _ in kept]
         self.idf = np.array(idf, dtype=np.float64)
-        return self._weights(columns).csr()
+        return self._weights(columns)
 
     def transform(self, columns: Table) -> Any:
         """(n, d) float32, CSR unless there are few rows."""
@@ -78,12 +79,16 @@ class TfIdfSvd(TfIdf):
 
     def fit_transform(self, columns: Table, y: AnyArray | None, ctx: FitContext) -> Matrix:
         """Learn terms and components."""
-        sparse = super().fit_transform(columns, y, ctx)
+        return self._reduced(self._reduction(columns, ctx), columns)
+
+    def _reduction(self, columns: Table, ctx: FitContext) -> Weights:
+        """Terms and components, and the weights of these texts."""
+        weights = self._learnt(columns)
         lengths = lengths_of(columns)
         self.center, self.scale = lengths.mean(axis=0), lengths.std(axis=0)
         self.scale[self.scale < 1e-9] = 1.0
-        self.components = _components(sparse, ctx.seed)
-        return self._reduced(self._weights(columns), columns)
+        self.components = _components(weights.csr(), ctx.seed)
+        return weights
 
     def transform(self, columns: Table) -> Matrix:
         """(n, 32 + n_columns) float32."""
@@ -103,6 +108,16 @@ class TfIdfSvd(TfIdf):
         """Components and lengths of rows whose TF-IDF is known."""
         scaled = (lengths_of(columns) - self.center) / self.scale
         return np.concatenate([weights.times(self.components.T), scaled], axis=1).astype(np.float32)
+
+
+def _commonest(words: Words, n_texts: int) -> list[tuple[int, str]]:
+    """(- texts that it is in, term) of the terms that are neither rare nor nearly everywhere, the commonest first."""
+    texts = np.bincount(words.places, minlength=words.n_terms)
+    least = _least(n_texts)
+    kept = np.flatnonzero((texts >= least) & (texts <= max(least, _MAX_SHARE * n_texts)))
+    if len(kept) > _MAX_TERMS:
+        kept = kept[texts[kept] >= np.partition(texts[kept], -_MAX_TERMS)[-_MAX_TERMS]]
+    return sorted((-int(texts[place]), words.term(place)) for place in kept.tolist())[:_MAX_TERMS]
 
 
 def _components(sparse: Any, seed: int) -> Matrix:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -195,3 +196,24 @@ def test_texts_without_a_word_in_common_still_have_a_length(bench: Any, make: An
     table = Table((Column("f0", "t", "text", texts),), 15)
     block = bench.encoder("tf-idf-svd")().fit_transform(table, None, bench.context(make("real", n=15)))
     assert block.shape == (15, 1)
+
+
+def test_words_of_a_part_come_from_the_whole_which_is_read_once(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = importlib.import_module(bench.encoder("tf-idf").__module__.rpartition(".")[0] + ".words")
+    texts = np.array(["a red house", None, "the house is red, red", "a blue house", ""] * 20, dtype=object)
+    column = Column("f0", "said", "text", texts)
+    parts = [np.arange(80), np.arange(80, 100), np.array([7, 3, 3])]
+    alone = [words.words_of(column.over(texts[rows])) for rows in parts]
+    read: list[int] = []
+    monkeypatch.setattr(words, "_read", lambda given, read_all=words._read: read.append(len(given)) or read_all(given))
+    for rows, other in zip(parts, alone, strict=True):
+        found = words.words_of(column.take(rows))
+        told = [
+            {(row, w.term(place)): count for row, place, count in zip(w.rows, w.places, w.counts, strict=True)}
+            for w in (found, other)
+        ]
+        assert told[0] == told[1]
+        np.testing.assert_array_equal(found.lengths, other.lengths)
+    assert read == [100]
+    assert [found.term(found.place(term)) for term in ("red", "is red")] == ["red", "is red"]
+    assert [found.place(term) for term in ("green", "red blue", "blue green")] == [-1, -1, -1]
