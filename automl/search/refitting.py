@@ -89,12 +89,12 @@ class Refitting:
         """
         queue = [Wanted(trials[name], copy) for name, copy in self._order(plan, trials)]
         number = 0
-        while (queue or self._waiting) and self.clock.work_left() > 0 and not self.stopped():
-            while queue and len(self._waiting) < max(1, self.settings.slots):
+        while self.clock.work_left() > 0 and not self.stopped():
+            while len(self._waiting) < max(1, self.settings.slots) and (wanted := self._next(queue)) is not None:
                 number -= 1
-                self._send(number, queue.pop(0))
+                self._send(number, wanted)
             if not self._waiting:
-                continue
+                break
             for event in self.executor.wait(min(_WAIT_SECONDS, max(0.0, self.clock.work_left()))):
                 if event.kind != "progress" and event.job in self._waiting:
                     self._take(event, self._waiting.pop(event.job), queue)
@@ -116,6 +116,14 @@ class Refitting:
         member = plan.member(trial.name)
         several = self.settings.clocked and trial.family.model.seeded and member is not None
         return len(member.folds) if several and member is not None else 1
+
+    def _next(self, queue: list[Wanted]) -> Wanted | None:
+        """Takes the first out of the queue, but for further models of a member that has none yet."""
+        known = {wanted.trial.name for wanted in (*self._waiting.values(), *queue) if not wanted.copy}
+        ready = [w for w in queue if not w.copy or w.trial.name in self._done or w.trial.name not in known]
+        if ready:
+            queue.remove(ready[0])
+        return ready[0] if ready else None
 
     def _send(self, number: int, wanted: Wanted) -> None:
         """Submit it, if there is time and still what it needs: a cluster may be lost, or the machine large enough."""
