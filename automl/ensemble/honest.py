@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from automl.contract import FloatArray, Metric, Predictions, Request, Truth
+from automl.contract import AnyArray, FloatArray, Metric, Predictions, Request, Truth
 from automl.ensemble.scoring import Scorer, take
 from automl.ensemble.units import Curve, unit_values
 
@@ -34,6 +34,7 @@ def score_interval(
     level: float = 0.9,
     *,
     optimism: float = 0.0,
+    groups: Sequence[AnyArray] | None = None,
     seed: int = 0,
 ) -> tuple[float, float]:
     """Where the score (higher is better) on `n` new units will lie with probability `level`.
@@ -47,6 +48,8 @@ def score_interval(
         level: between 0 and 1.
         optimism: how much too good the score may be because of choices made with the same units, for example
             ``Blend.optimism`` or `selection_optimism`; the lower end is moved down by it.
+        groups: per fold, (u,) numbers of the groups that the units belong to, where there are any: units of one group
+            err alike, so that few groups of many units tell little. New units are thought to come in such groups too.
         seed: for the resamples.
 
     Returns (low, high) with low <= high; infinite when the metric cannot be computed often enough to tell.
@@ -64,10 +67,14 @@ def score_interval(
     units = unit_values(metric, chosen[1], chosen[2], chosen[0])  # type: ignore[arg-type]
     if units is not None:
         draws = _from_units(units, values[list(folds)], metric, n, rng)
+        if groups is not None:
+            draws = _wider(draws, alike(np.concatenate(units), np.concatenate([groups[f] for f in folds])))
     else:
-        draws = _from_resamples(scorer, predictions, values, size, rng)
+        draws = _from_resamples(scorer, predictions, values, size, rng, groups)
     if len(draws) < 20:
         return -math.inf, math.inf
+    if groups is not None:
+        units_seen = len(np.unique(np.concatenate([groups[f] for f in folds])))
     return _ends(draws, centre, level, units_seen, max(0.0, optimism))
 
 
@@ -89,6 +96,19 @@ def selection_optimism(fold_scores: FloatArray, sizes: Sequence[float] | FloatAr
         return 0.0
     overall = int(np.argmax(scores @ sizes))
     return float(np.average(scores.max(axis=0) - scores[overall], weights=sizes))
+
+
+def alike(values: FloatArray, groups: AnyArray) -> float:
+    """How many times larger the standard error of the mean of units is than without groups; at least 1.
+
+    The root of Kish's design effect, from the sums of what the units of each group differ from the mean.
+    """
+    away = values - values.mean()
+    sums = np.bincount(np.unique(groups, return_inverse=True)[1], away)
+    count, alone = len(sums), float(away @ away)
+    if count < 2 or alone <= 0:
+        return 1.0
+    return math.sqrt(max(1.0, float(sums @ sums) / alone * count / (count - 1)))
 
 
 def _from_units(
@@ -121,16 +141,24 @@ def _resampled(pooled: FloatArray, size: int, rng: np.random.Generator) -> tuple
 
 
 def _from_resamples(
-    scorer: Scorer, predictions: Sequence[Predictions], values: FloatArray, size: float, rng: np.random.Generator
+    scorer: Scorer,
+    predictions: Sequence[Predictions],
+    values: FloatArray,
+    size: float,
+    rng: np.random.Generator,
+    groups: Sequence[AnyArray] | None,
 ) -> FloatArray:
-    """The same by calling the metric on resampled units of one fold at a time; resamples it fails on are left out."""
+    """The same by calling the metric on resampled units, or groups of them, of one fold at a time.
+
+    Resamples it fails on are left out.
+    """
     folds = np.array(scorer.usable)
     weights = np.array([scorer.sizes[f] for f in folds], dtype=np.float64)
     count = int(min(UNITS, max(2, round(size))))
     scale = math.sqrt(count / size) if count < size else 1.0
     out = []
     for fold in rng.choice(folds, CALLS, p=weights / weights.sum()):
-        rows = rng.integers(0, scorer.sizes[fold], count)
+        rows = rng.integers(0, scorer.sizes[fold], count) if groups is None else _of_groups(groups[fold], count, rng)
         try:
             p, t, r = take(rows, predictions[fold], scorer.truths[fold], scorer.requests[fold])
             score = scorer.metric.score(t, p, r)
@@ -140,6 +168,22 @@ def _from_resamples(
             away = (score - scorer.metric.signed(float(values[fold]))) * scale
             out.append((away, score))
     return np.array(out, dtype=np.float64).reshape(-1, 2)
+
+
+def _wider(draws: FloatArray, factor: float) -> FloatArray:
+    """The draws so many times as far away; scores get worse by it, and no better than those seen."""
+    middle = float(draws[:, 1].mean())
+    scores = middle + factor * (draws[:, 1] - middle)
+    return np.column_stack([factor * draws[:, 0], np.minimum(scores, draws[:, 1])])
+
+
+def _of_groups(groups: AnyArray, count: int, rng: np.random.Generator) -> AnyArray:
+    """Positions of the units of random groups: about `count`, and of one group at least."""
+    order = np.argsort(groups, kind="stable")
+    firsts = np.flatnonzero(np.diff(groups[order], prepend=groups[order[0]] - 1))
+    blocks = np.split(order, firsts[1:])
+    wanted = max(1, round(count * len(blocks) / len(order)))
+    return np.concatenate([blocks[i] for i in rng.integers(0, len(blocks), wanted)])
 
 
 def _ends(draws: FloatArray, centre: float, level: float, n_seen: int, optimism: float) -> tuple[float, float]:

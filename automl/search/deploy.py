@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from automl.contract import Metric, Predictions, Problem, Request, Truth
+from automl.contract import AnyArray, Metric, Predictions, Problem, Request, Truth
 from automl.ensemble import Blend
 from automl.search.trial import Trial
 
@@ -171,6 +171,7 @@ class Honest:
         predictions, truths, requests: per fold of the first repeat.
         optimism: how much too good the score may be because of choices made with the same units.
         n_rows: training rows.
+        groups: per fold, numbers of the groups that the units belong to; None where there are none.
     """
 
     predictions: tuple[Predictions, ...]
@@ -178,6 +179,7 @@ class Honest:
     requests: tuple[Request, ...]
     optimism: float
     n_rows: int
+    groups: tuple[AnyArray, ...] | None = None
 
     def state(self) -> dict[str, Any]:
         """As values that `write_state` takes."""
@@ -187,6 +189,7 @@ class Honest:
             "requests": [_lean({"units": r.units, "extra": dict(r.extra)}) for r in self.requests],
             "optimism": self.optimism,
             "n_rows": self.n_rows,
+            "groups": None if self.groups is None else [_lean({"of": codes}) for codes in self.groups],
         }
 
     @classmethod
@@ -198,13 +201,15 @@ class Honest:
             tuple(Request(r["units"], None, r["extra"]) for r in map(_full, state["requests"])),
             state["optimism"],
             state["n_rows"],
+            None if state.get("groups") is None else tuple(_full(codes)["of"] for codes in state["groups"]),
         )
 
     def interval(self, metric: Metric, n: int, level: float) -> tuple[float, float]:
         """Prediction interval of the score on n new units."""
         from automl.ensemble import score_interval
 
-        return score_interval(self.predictions, self.truths, self.requests, metric, n, level, optimism=self.optimism)
+        told = (self.predictions, self.truths, self.requests, metric, n, level)
+        return score_interval(*told, optimism=self.optimism, groups=self.groups)
 
 
 def _lean(value: Any, exact: bool = True) -> Any:

@@ -390,11 +390,6 @@ class Run:
         judged = self.scorer.judged
         table = np.array([[t.results[f].score for f in range(judged)] for t in self.blender.pool()])
         sizes = [len(request) for request in self.scorer.requests[:judged]]
-        optimism = max(chosen.optimism, selection_optimism(table, sizes) if judged > 1 else 0.0)
-        return Honest(
-            chosen.fold_predictions,
-            tuple(self.scorer.truths[:judged]),
-            tuple(self.scorer.requests[:judged]),
-            float(optimism + learnt),
-            len(self.table),
-        )
+        optimism = float(max(chosen.optimism, selection_optimism(table, sizes) if judged > 1 else 0.0))
+        seen = (tuple(self.scorer.truths[:judged]), tuple(self.scorer.requests[:judged]))
+        return Honest(chosen.fold_predictions, *seen, optimism + learnt, len(self.table), self.scorer.groups)

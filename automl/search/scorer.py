@@ -69,6 +69,17 @@ class Scorer:
         own = next((view for view in self.task.views if view not in ("matrix", "columns")), "")
         return [self.task.request(self.problem, self.table, fold.valid, fold.train, own) for fold in self.folds]
 
+    @property
+    def groups(self) -> tuple[AnyArray, ...] | None:
+        """Per fold that counts, numbers of the groups that its units belong to; None where rows have none."""
+        name = self.problem.roles.get("groups")
+        if not isinstance(name, str) or "groups" in self.task.roles or self.problem.kind not in ADDITIVE:
+            return None
+        values = self.table[name].values
+        known = np.array([str(value) for value in values]) if values.dtype == object else values
+        codes = np.unique(known, return_inverse=True)[1]
+        return tuple(codes[request.units] for request in self.requests[: self.judged])
+
     def fold_score(self, fold: int, predictions: Predictions) -> float:
         """Higher is better; NaN where the metric is undefined."""
         return float(self.metric.score(self.truths[fold], predictions, self.requests[fold]))

@@ -192,6 +192,24 @@ def test_data_is_scored_with_the_weights_that_are_given_with_it(fast: Any) -> No
             model.score(data, sample_weight=[1, 2, 3])
 
 
+def test_rows_of_a_group_widen_the_interval_and_names_of_groups_stay_at_home(fast: Any, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    groups = np.repeat(np.arange(30), 8)
+    data = pd.DataFrame({"a": rng.normal(size=240), "who": [f"client {g}" for g in groups]})
+    data["y"] = data.a + 2 * rng.normal(size=30)[groups]
+    widths = []
+    for options in ({"groups": "who"}, {}):
+        columns = data if options else data.drop(columns="who")
+        model = AutoML(**fast(models=["linear-baseline"])).fit(columns, "y", **options)
+        low, high = model.score_interval(240)
+        widths.append(high - low)
+    assert widths[0] > 1.5 * widths[1]
+    model = AutoML(**fast(models=["linear-baseline"])).fit(data, "y", groups="who")
+    model.save(tmp_path / "saved")
+    assert AutoML.load(tmp_path / "saved").score_interval(240) == pytest.approx(model.score_interval(240), rel=1e-4)
+    assert not any(b"client" in file.read_bytes() for file in (tmp_path / "saved").rglob("*") if file.is_file())
+
+
 def test_every_completed_model_answers_by_name_until_it_is_saved(fast: Any, frame: Any, tmp_path: Path) -> None:
     data = frame()
     model = AutoML(**fast(n_trials=5, models=["tree-baseline", "extra-trees"])).fit(data, "left")
