@@ -17,7 +17,7 @@ from automl.search.settings import Settings
 from automl.search.trial import Trial
 
 _WAIT_SECONDS, _ATTEMPTS = 0.5, 3
-_SHARE, _MARGIN = 0.25, 1.4
+_SHARE, _MARGIN = 0.25, 1.3
 _FROM_SECONDS, _MOST_FOLDS = 180.0, 5
 _COPIES, _MORE_ROWS = 5, 1.3
 _LOSSES = ("node_lost", "crashed")
@@ -39,8 +39,8 @@ def seconds_to_refit(trials: Sequence[Trial], settings: Settings, copies: int = 
     None are there while a resumed run fits its committed members again.
     """
     walls = [max(result.wall for result in trial.results.values()) for trial in trials]
-    rounds = math.ceil(len(walls) / settings.slots)
-    return min(_SHARE * settings.seconds, copies * _MARGIN * rounds * max(walls, default=0.0))
+    together = max(max(walls, default=0.0), sum(walls) / settings.slots)
+    return min(_SHARE * settings.seconds, copies * _MARGIN * together)
 
 
 @dataclass(frozen=True)
