@@ -50,6 +50,9 @@ class AdditiveTrees(RowModel):
         settings = self._settings(train, ctx)
         data = dataset(train, settings)
         held = None if valid is None else dataset(valid, settings, data)
+        for binned in (data, held):  # else the first step's time is that of binning too
+            if binned is not None:
+                binned.construct()
         found: list[tuple[dict[str, Any], int]] = []
         for bag in range(self.params["bags"]):
             left = ctx.time_left() / (self.params["bags"] - bag)
