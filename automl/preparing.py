@@ -68,6 +68,7 @@ def continued(running: Session, metric: Metric, inputs: Inputs, history: History
     task = choose_task(running.registry, inputs.task, table, inputs.problem.roles, None, settings)
     facts = facts_of(inputs.problem, table, len(table))
     field = gather(running.registry, task, facts, settings, list(table.select(inputs.problem.features)))
+    history.widen(settings.deadline - time.monotonic())
     return _run(running, metric, inputs, task, field, settings, history)
 
 

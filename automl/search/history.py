@@ -1,8 +1,9 @@
 """What a run writes down so that another process can go on with it, and how that is read back.
 
 The journal tells, in order: ``run``, then ``start``, ``fold`` and ``trial`` for every candidate (and ``closed`` for one
-that gets no further repeat), ``narrowed`` when fewer folds count from then on, ``resumed`` for every process that went
-on, and ``finished``. What folds predicted lies beside it; `inputs_state` is written once.
+that gets no further repeat), ``narrowed`` when fewer folds count from then on, ``widened`` when all do again,
+``resumed`` for every process that went on, and ``finished``. What folds predicted lies beside it; `inputs_state` is
+written once.
 """
 
 from __future__ import annotations
@@ -124,6 +125,8 @@ class History:
         seconds: of the run, all processes together.
         finished: did it end by itself?
         narrowed: so many folds count in the end; 0 for all.
+        rescored: some scores may be of other folds than count now.
+        widened: all folds count again from now on.
     """
 
     run: Record | None = None
@@ -134,6 +137,8 @@ class History:
     seconds: float = 0.0
     finished: bool = False
     narrowed: int = 0
+    rescored: bool = False
+    widened: bool = False
 
     @classmethod
     @uncollected()
@@ -153,7 +158,9 @@ class History:
             elif kind == "closed":
                 self.closed.add(trial)
             elif kind == "narrowed":
-                self.narrowed = record["folds"]
+                self.narrowed, self.rescored = record["folds"], True
+            elif kind == "widened":
+                self.narrowed = 0
             elif kind == "trial":
                 self.ends.pop(trial, None)
                 self.ends[trial] = record
@@ -165,6 +172,11 @@ class History:
     def _models_wanted(self, number: int) -> bool:
         """Models of trials that were given up are not kept."""
         return bool(self.ends.get(number, {}).get("state", "ok") == "ok")
+
+    def widen(self, seconds: float) -> None:
+        """Let all folds count again where there are more seconds from now on than there were before."""
+        self.widened = bool(self.narrowed) and seconds > self.seconds
+        self.narrowed = 0 if self.widened else self.narrowed
 
     @property
     def findings(self) -> list[Finding]:
@@ -241,7 +253,7 @@ class History:
                 trial.results[fold] = _result(record, partial(_read, folder, record["place"], container))
             trial.submitted = set(trial.results)
             trial.closed = number in self.closed
-            _conclude(trial, self.ends.get(number), board.n_folds, scorer, rescored=bool(self.narrowed))
+            _conclude(trial, self.ends.get(number), board.n_folds, scorer, self.rescored)
         ended = [board.trials[number] for number in self.ends if number in self.starts]
         return list(board.trials), [trial for trial in ended if not trial.running]
 

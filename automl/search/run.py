@@ -176,6 +176,9 @@ class Run:
         begun, ended = self.history.restore(self.field, self.board, self.scorer, self.task.container, self.folder)
         self.planner.take_over(begun, ended)
         self.plan = committed_plan(self.folder)
+        if self.history.widened:  # its score is of fewer folds
+            self.keeper.note({"type": "widened"})
+            self.plan = self.plan and replace(self.plan, score=-math.inf)
         self._announce()
         self.keeper.note({"type": "resumed", "trials": len(begun)})
         for finding in self.history.findings:

@@ -79,6 +79,26 @@ def test_a_model_that_has_some_folds_when_time_is_up_is_the_one_that_answers(
     assert (again.predict_proba(FRAME) == model.predict_proba(FRAME)).all().all()
 
 
+class Quick(Slow):
+    seconds = 0.02
+
+
+def test_with_more_time_than_before_all_folds_count_again(
+    slow: tuple[AutoML, list[RunEvent], Path], tmp_path: Path
+) -> None:
+    place = shutil.copytree(slow[2], tmp_path / "copy")
+    before = Journal.read(place / "journal.jsonl")
+    again = AutoML.resume(place, time_limit=25, extra_plugins=[Quick], verbose=0)
+    after = Journal.read(place / "journal.jsonl")[len(before) :]
+    assert [record["type"] for record in after if record["type"] in ("narrowed", "widened")] == ["widened"]
+    done = {record["fold"] for record in [*before, *after] if record["type"] == "fold" and record["trial"] == 3}
+    assert done >= set(range(8))
+    board = again.leaderboard().set_index("model")
+    assert board.loc["slow", "state"] == "ok"
+    told = [record["score"] for record in before if record["type"] == "trial" and record["trial"] == 0]
+    assert told[0] == pytest.approx(board.loc["prior-baseline", "score"])
+
+
 def test_a_run_with_fewer_folds_goes_on_with_them_when_it_is_resumed(
     slow: tuple[AutoML, list[RunEvent], Path], tmp_path: Path
 ) -> None:
