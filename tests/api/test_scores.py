@@ -198,9 +198,8 @@ def test_rows_of_a_group_widen_the_interval_and_names_of_groups_stay_at_home(fas
     data = pd.DataFrame({"a": rng.normal(size=240), "who": [f"client {g}" for g in groups]})
     data["y"] = data.a + 2 * rng.normal(size=30)[groups]
     widths = []
-    for options in ({"groups": "who"}, {}):
-        columns = data if options else data.drop(columns="who")
-        model = AutoML(**fast(models=["linear-baseline"])).fit(columns, "y", **options)
+    for columns, who in ((data, "who"), (data.drop(columns="who"), None)):
+        model = AutoML(**fast(models=["linear-baseline"])).fit(columns, "y", groups=who)
         low, high = model.score_interval(240)
         widths.append(high - low)
     assert widths[0] > 1.5 * widths[1]
