@@ -149,10 +149,7 @@ class Weights:
         parts = []
         for column, vocabulary in zip(columns, vocabularies, strict=True):
             words = words_of(column)
-            to = np.full(words.n_terms + 1, -1, dtype=np.int64)
-            to[[words.place(term) for term in vocabulary]] = list(vocabulary.values())
-            to[-1] = -1
-            cols = to[words.places]
+            cols = _columns_of(words, vocabulary)[words.places]
             known = np.flatnonzero(cols >= 0)
             rows, cols = words.rows[known], cols[known]
             data = (1.0 + np.log(words.counts[known])) * idf[cols]
@@ -182,3 +179,12 @@ class Weights:
         if self.shape[0] != 1:
             return np.asarray(self.csr() @ matrix)
         return np.asarray((self.data[:, None] * matrix[self.cols]).sum(axis=0, keepdims=True))
+
+
+def _columns_of(words: Words, vocabulary: Mapping[str, int]) -> IntArray:
+    """(t,) the column of each term, -1 for one without; looked up from whichever side is the smaller."""
+    if words.n_terms < len(vocabulary):
+        return np.array([vocabulary.get(words.term(place), -1) for place in range(words.n_terms)], dtype=np.int64)
+    to = np.full(words.n_terms + 1, -1, dtype=np.int64)
+    to[[words.place(term) for term in vocabulary]] = list(vocabulary.values())
+    return to[:-1]
