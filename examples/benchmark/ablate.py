@@ -1,37 +1,45 @@
 """What each ingredient is worth: the engine without it, or with another, against the engine as it is.
 
-To add an ingredient, add a line to `CHANGES`. The table says how much larger the error becomes.
+To add an ingredient, add a line to `SEARCHES` or `ENDINGS`. The table says how much larger the error becomes.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
-from data import named
+from data import DATA, named
 from rows import OURS, Pair, Results, Row, read
 from run import HERE, Fit, series
 from tables import figure, probability, table
 
-CHANGES: Mapping[str, Mapping[str, Any]] = {
+LARGE = 2_000
+SEARCHES: Mapping[str, Mapping[str, Any]] = {
     "no neural nets": {"plugins": ["-real-mlp", "-tab-m"]},
     "no feature blocks": {"preset": {"blocks": False}},
     "default points only": {"preset": {"starts": 1}},
     "no fold racing": {"preset": {"racing": False}},
     "always 8 folds": {"preset": {"folds": 8}},
     "no repeats": {"preset": {"repeats": False}},
+    "members refit on all rows": {"preset": {"refit": True}},
+    "one fit at a time on two threads": {"preset": {"threads": 2}},
+}
+"""Name -> arguments of `AutoML` that differ; those of ``preset`` are arguments of `automl.Preset`."""
+ENDINGS: Mapping[str, Mapping[str, Any]] = {
     "the best single model": {"preset": {"ensemble": False}},
     "greedy selection": {"preset": {"greedy": True}},
     "no second layer": {"preset": {"stack": False}},
     "no calibration": {"preset": {"calibrate": False}},
-    "members refit on all rows": {"preset": {"refit": True}},
     "the mean of the folds' models": {"preset": {"refit": False}},
     "any latency": {"preset": {"row_ms": 1e9}},
-    "one fit at a time on two threads": {"preset": {"threads": 2}},
 }
-"""Name -> arguments of `AutoML` that differ; those of ``preset`` are arguments of `automl.Preset`."""
+"""The same of what differs only when the search is over: the run as it is, ended again in the other way."""
+CHANGES = {**SEARCHES, **ENDINGS}
+AS_IT_IS = f"{OURS}:ended-again"
+"""What the endings are compared with."""
 
 
 def system_of(change: str) -> str:
@@ -40,13 +48,18 @@ def system_of(change: str) -> str:
 
 
 def planned(changes: Sequence[str], names: Sequence[str], limits: Sequence[float], seeds: Sequence[int]) -> list[Fit]:
-    """For every data set and seed the engine as it is, and then with each change."""
+    """For every data set and seed the engine as it is with all its endings, and then with each change.
+
+    Sets of 2,000 rows and more are fitted with the first seed only.
+    """
+    endings = {system_of(change): dict(ENDINGS[change]) for change in changes if change in ENDINGS}
+    endings = {AS_IT_IS: {}, **endings} if endings else {}
     fits = []
-    for name in names:
-        for limit in limits:
-            for seed in seeds:
-                fits.append(Fit(OURS, name, limit, seed))
-                fits += [Fit(system_of(c), name, limit, seed, options=dict(CHANGES[c])) for c in changes]
+    for name, limit in product(names, limits):
+        for seed in seeds[:1] if len(DATA[name].load()) >= LARGE else seeds:
+            fits.append(Fit(OURS, name, limit, seed, endings=endings))
+            searches = [change for change in changes if change in SEARCHES]
+            fits += [Fit(system_of(c), name, limit, seed, options=dict(SEARCHES[c])) for c in searches]
     return fits
 
 
@@ -54,8 +67,8 @@ def ablation_table(rows: Sequence[Row]) -> str:
     """A line per change and limit: on how many sets it does worse, how much, Wilcoxon's p, and what it costs."""
     lines = []
     for limit in sorted({float(row["limit"]) for row in rows}):
-        full = Results.of(rows, OURS, limit)
         for change in CHANGES:
+            full = Results.of(rows, AS_IT_IS if change in ENDINGS else OURS, limit)
             other = Results.of(rows, system_of(change), limit)
             pair = Pair.of(other, full)
             if not pair.sets:

@@ -1,5 +1,7 @@
 """One system, one data set, one fit: prints what it scored and cost as one JSON line. `run.py` calls this.
 
+With endings, the fit of ours is ended again with other options, each a line of its own (`ablate.py`).
+
 error          1 - AUC, log loss or RMSE on the test part: lower is better
 fit_s          wall seconds of fit alone; import_s of importing the system's package before
 peak_mb, cpu_s largest memory and CPU seconds of the process tree during fit
@@ -20,53 +22,69 @@ import tempfile
 import time
 import traceback
 import warnings
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from data import DATA
 from measure import TreeSampler, error_of, latency, size_mb
-from systems import OURS, Question, fit, import_of
+from systems import OURS, Answer, Question, ended_again, fit, import_of
 
 Row = dict[str, Any]
 
 
-def run(system: str, name: str, limit: float, seed: int, options: dict[str, Any]) -> Row:
-    """The row of one fit; with ``failed`` when it did not end in a model that can be deployed."""
+def run(
+    system: str, name: str, limit: float, seed: int, options: dict[str, Any], endings: dict[str, dict[str, Any]]
+) -> list[Row]:
+    """The row of one fit, and of every ending; with ``failed`` when it did not end in a model that can be deployed."""
     about = DATA[name]
-    row: Row = {"system": system, "dataset": name, "task": about.task, "metric": about.metric}
-    row |= {"limit": limit, "seed": seed}
+    train, test = about.split(seed)
+    question = Question(train, about.target, about.task, about.metric, limit, seed, options)
     folder = Path(tempfile.mkdtemp(prefix="benchmark-"))
+    kept = folder / "run"
+    if endings:
+        question.options["path"] = kept
     try:
-        _measure(row, system, name, limit, seed, options, folder)
+        rows = [_row(system, name, question, test, lambda: fit(system, question, folder))]
+        for ending, changes in endings.items():
+            other, own = replace(question, options=changes), folder / ending.partition(":")[2]
+            shutil.copytree(kept, own / "run")
+            rows.append(_row(ending, name, other, test, partial(ended_again, other, own / "run", own)))
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return rows
+
+
+def _row(system: str, name: str, question: Question, test: Any, fitted: Callable[[], Answer]) -> Row:
+    row: Row = {"system": system, "dataset": name, "task": question.task, "metric": question.metric}
+    row |= {"limit": question.limit, "seed": question.seed, "n_train": len(question.train)}
+    try:
+        _measure(row, question, test, fitted)
     except Exception as error:
         row.pop("error", None)
         row["failed"] = f"{type(error).__name__}: {error}"[:300]
         traceback.print_exc()
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
     return row
 
 
-def _measure(row: Row, system: str, name: str, limit: float, seed: int, options: dict[str, Any], folder: Path) -> None:
-    about = DATA[name]
-    train, test = about.split(seed)
-    X, y = test.drop(columns=[about.target]), test[about.target]
-    row["n_train"] = len(train)
+def _measure(row: Row, question: Question, test: Any, fitted: Callable[[], Answer]) -> None:
+    X, y = test.drop(columns=[question.target]), test[question.target]
     start = time.monotonic()
-    import_of(system)
+    import_of(row["system"])
     row["import_s"] = time.monotonic() - start
-    question = Question(train, about.target, about.task, about.metric, limit, seed, options)
     sampler = TreeSampler()
     sampler.start()
     start = time.monotonic()
-    answer = fit(system, question, folder)
+    answer = fitted()
     row["fit_s"] = time.monotonic() - start
     row |= sampler.end()
     predicted = answer.predict(X)
-    row["error"] = error_of(about.metric, y, predicted, answer.classes)
-    if system.startswith(OURS):
-        row |= _promises(answer.model, test, about.target, about.metric)
+    row["error"] = error_of(question.metric, y, predicted, answer.classes)
+    if row["system"].startswith(OURS):
+        row |= _promises(answer.model, test, question.target, question.metric)
     path, loaded = answer.deploy()
     row["disk_mb"] = size_mb(path)
     row |= latency(loaded, X)
@@ -95,8 +113,10 @@ if __name__ == "__main__":
     parser.add_argument("limit", type=float)
     parser.add_argument("seed", type=int)
     parser.add_argument("--options", type=json.loads, default={}, help="for ours: arguments of AutoML as JSON")
+    parser.add_argument("--endings", type=json.loads, default={}, help="for ours: name -> arguments of AutoML.resume")
     given = parser.parse_args()
     warnings.filterwarnings("ignore")
-    print(json.dumps(run(given.system, given.dataset, given.limit, given.seed, given.options)))
+    for row in run(given.system, given.dataset, given.limit, given.seed, given.options, given.endings):
+        print(json.dumps(row))
     sys.stdout.flush()
     os._exit(0)  # some systems leave threads behind

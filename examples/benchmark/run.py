@@ -20,7 +20,13 @@ SPARE_SECONDS, PATIENCE = 300.0, 4.0
 
 @dataclass(frozen=True)
 class Fit:
-    """One fit to be made. `python`: interpreter of the system's home; `options`: further arguments of `AutoML`."""
+    """One fit to be made.
+
+    Attributes:
+        python: interpreter of the system's home.
+        options: for ours, further arguments of `AutoML`.
+        endings: for ours, other ways to end the same run, rows of their own: name -> arguments of `AutoML.resume`.
+    """
 
     system: str
     dataset: str
@@ -28,11 +34,12 @@ class Fit:
     seed: int
     python: str = sys.executable
     options: dict[str, Any] = field(default_factory=dict)
+    endings: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @property
-    def key(self) -> tuple[Any, ...]:
-        """What makes two rows the same run."""
-        return (self.system, self.dataset, float(self.limit), self.seed)
+    def keys(self) -> set[tuple[Any, ...]]:
+        """What makes two rows the same run, of all that this fit gives."""
+        return {(system, self.dataset, float(self.limit), self.seed) for system in (self.system, *self.endings)}
 
 
 def read_rows(file: Path) -> list[dict[str, Any]]:
@@ -51,12 +58,12 @@ def done(file: Path) -> set[tuple[Any, ...]]:
 def series(fits: Iterable[Fit], file: Path) -> None:
     """Make every fit that `file` has no row of, and append its row."""
     for fit in fits:
-        if fit.key in done(file):
+        if fit.keys <= done(file):
             continue
-        row = made(fit)
-        with file.open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps(row) + "\n")
-        print(f"{fit.dataset} {fit.system} {fit.limit:g} s, seed {fit.seed}: {told(row)}", flush=True)
+        for row in made(fit):
+            with file.open("a", encoding="utf-8") as stream:
+                stream.write(json.dumps(row) + "\n")
+            print(f"{fit.dataset} {row['system']} {fit.limit:g} s, seed {fit.seed}: {told(row)}", flush=True)
 
 
 def told(row: dict[str, Any]) -> str:
@@ -66,10 +73,11 @@ def told(row: dict[str, Any]) -> str:
     return f"error {row['error']:.5f} in {row['fit_s']:.1f} s, {row['row_ms']:.2f} ms a row, {row['disk_mb']:.1f} MB"
 
 
-def made(fit: Fit) -> dict[str, Any]:
-    """The row of one fit in a process, and session, of its own."""
+def made(fit: Fit) -> list[dict[str, Any]]:
+    """The rows of one fit in a process, and session, of its own."""
     command = [fit.python, str(HERE / "one.py"), fit.system, fit.dataset, str(fit.limit), str(fit.seed)]
     command += ["--options", json.dumps(fit.options)] if fit.options else []
+    command += ["--endings", json.dumps(fit.endings)] if fit.endings else []
     environment = dict(os.environ)
     if fit.system.startswith("autogluon"):
         environment["RAY_ADDRESS"] = "local"  # a Ray of its own for its folds
@@ -78,15 +86,18 @@ def made(fit: Fit) -> dict[str, Any]:
     )
     try:
         out, errors = process.communicate(timeout=PATIENCE * fit.limit + SPARE_SECONDS)
-        return dict(json.loads(out.strip().splitlines()[-1]))
+        rows = [dict(json.loads(line)) for line in out.strip().splitlines()[-len(fit.keys) :]]
+        if rows:
+            return rows
+        failed = f"exit {process.returncode}: {errors.strip()[-200:]}"
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
         failed = f"not back after {PATIENCE:g} x its limit and {SPARE_SECONDS:g} s"
-    except (IndexError, ValueError):
+    except (TypeError, ValueError):
         failed = f"exit {process.returncode}: {errors.strip()[-200:]}"
     plain = {"system": fit.system, "dataset": fit.dataset, "limit": fit.limit, "seed": fit.seed}
-    return {**plain, "failed": failed}
+    return [{**plain, "failed": failed}]
 
 
 def planned(

@@ -76,7 +76,19 @@ def _ours(question: Question, folder: Path, preset: str) -> Answer:
     elif preset:
         options["preset"] = preset
     model = AutoML(time_limit=question.limit, metric=question.metric, random_state=question.seed, **options)
-    model.fit(question.train, target=question.target)
+    return _our_answer(model.fit(question.train, target=question.target), question, folder)
+
+
+def ended_again(question: Question, run: Path, folder: Path) -> Answer:
+    """A run of ours that has ended, ended once more with other options: nothing is tried, what there is is combined."""
+    from automl import AutoML, Preset
+
+    options = {**question.options, "preset": Preset(**question.options.get("preset", {}))}
+    return _our_answer(AutoML.resume(run, n_trials=1, **options), question, folder)
+
+
+def _our_answer(model: Any, question: Question, folder: Path) -> Answer:
+    from automl import AutoML
 
     def asked(fitted: Any) -> Predict:
         return fitted.predict if question.task == "regression" else fitted.predict_proba  # type: ignore[no-any-return]

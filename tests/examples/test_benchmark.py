@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from ablate import CHANGES, ablation_table, system_of
+from ablate import AS_IT_IS, CHANGES, SEARCHES, ablation_table, system_of
 from ablate import planned as ablations
 from bank import FOLDS, SPACES, Bank, pool_of
 from data import DATA, GROWTH_TEST, PACKAGED, named
@@ -144,7 +144,7 @@ def test_the_size_of_a_folder_is_that_of_its_files(tmp_path: Path) -> None:
 
 def test_a_fit_in_a_process_of_its_own_becomes_a_row() -> None:
     options = {"n_trials": 1, "models": ["tree-baseline"], "executor": "inline", "preset": {"folds": 2}}
-    found = made(Fit("ours:tree", "iris", 20.0, 0, options=options))
+    [found] = made(Fit("ours:tree", "iris", 20.0, 0, options=options))
     assert "failed" not in found
     assert 0 < found["error"] < 1
     assert found["reload_max_diff"] == 0.0
@@ -153,7 +153,18 @@ def test_a_fit_in_a_process_of_its_own_becomes_a_row() -> None:
 
 
 def test_a_failed_fit_is_a_row_that_says_why() -> None:
-    assert "no-such-preset" in made(Fit("ours_no-such-preset", "iris", 5.0, 0))["failed"]
+    assert "no-such-preset" in made(Fit("ours_no-such-preset", "iris", 5.0, 0))[0]["failed"]
+    [found] = made(Fit("ours", "iris", 5.0, 0, python="/bin/false"))
+    assert found["failed"].startswith("exit 1")
+
+
+def test_a_run_ends_again_in_other_ways_with_what_it_had() -> None:
+    options = {"n_trials": 3, "executor": "inline", "models": ["linear-baseline", "k-nearest"], "preset": {"folds": 2}}
+    endings = {AS_IT_IS: {"preset": {"folds": 2}}, "ours:alone": {"preset": {"folds": 2, "ensemble": False}}}
+    plain, again, alone = made(Fit("ours", "iris", 20.0, 0, options=options, endings=endings))
+    assert [found["system"] for found in (plain, again, alone)] == ["ours", *endings]
+    assert not any("failed" in found for found in (plain, again, alone))
+    assert again["error"] == plain["error"] != alone["error"]
 
 
 def test_rows_that_are_there_are_skipped_and_failed_ones_run_again(
@@ -161,9 +172,9 @@ def test_rows_that_are_there_are_skipped_and_failed_ones_run_again(
 ) -> None:
     made_now: list[str] = []
 
-    def fake(fit: Fit) -> dict[str, Any]:
+    def fake(fit: Fit) -> list[dict[str, Any]]:
         made_now.append(fit.dataset)
-        return row(fit.system, fit.dataset, 0.1)
+        return [row(fit.system, fit.dataset, 0.1)]
 
     monkeypatch.setattr("run.made", fake)
     file = written([row("ours", "wine", 0.2), {**row("ours", "iris", 0.2), "failed": "x"}], tmp_path / "rows.jsonl")
@@ -262,12 +273,15 @@ def test_every_preset_is_in_the_table_with_figures_once_there_are_rows() -> None
 def test_an_ablation_is_a_line_and_its_options_are_the_engines() -> None:
     changes = list(CHANGES)
     fits = ablations(changes, ["iris"], [60.0], [0])
-    assert len(fits) == 1 + len(changes)
-    for fit in fits[1:]:
-        options = dict(fit.options)
-        AutoML(**{**options, "preset": Preset(**options.pop("preset", {}))})
-    rows = [row("ours", "a", 0.1), row(system_of(changes[0]), "a", 0.11)]
-    assert f"| 60 s | {changes[0]} | 1 of 1 | 1.1 | – | 2 | 4 |" in ablation_table(rows)
+    assert len(fits) == 1 + len(SEARCHES)
+    assert len(ablations(changes, ["iris", "hastie"], [60.0], [0, 1, 2])) == 4 * len(fits)
+    for given in [*(fit.options for fit in fits), *fits[0].endings.values()]:
+        AutoML(**{**given, "preset": Preset(**given.get("preset", {}))})
+    rows = [row("ours", "a", 0.1), row(AS_IT_IS, "a", 0.2)]
+    rows += [row(system_of(change), "a", 0.22) for change in ("no repeats", "no calibration")]
+    told = ablation_table(rows)
+    assert "| 60 s | no repeats | 1 of 1 | 1.25 | – | 2 | 4 |" in told
+    assert "| 60 s | no calibration | 1 of 1 | 1.1 | – | 2 | 4 |" in told
 
 
 def test_growth_is_told_by_size_and_limit() -> None:
