@@ -89,7 +89,8 @@ class TreeSums:
     """Raw scores of several models at once, each of a row after the other and all sums in one call.
 
     Sums are cut into lanes of about equal length, so that models of very different lengths share a booster and little
-    is spent on empty trees.
+    is spent on empty trees. A booster is always asked for all of its trees: asked for some, LightGBM 4 keeps to them in
+    later calls, and in those of other threads.
     """
 
     def __init__(self, models: Sequence[TreeText]) -> None:
@@ -109,39 +110,48 @@ class TreeSums:
         return TreeText(self.models[0].width, tuple(lanes)), np.array(starts, dtype=np.int64)
 
     @cached_property
-    def _booster(self) -> tuple[Any, IntArray]:
-        import lightgbm
+    def _whole(self) -> Any:
+        return _booster(self._laid[0])
 
-        text, starts = self._laid
-        return lightgbm.Booster(model_str=text.write()), starts
+    @cached_property
+    def _slices(self) -> list[Any]:
+        """The same trees, a few steps of all lanes to a booster."""
+        text, _ = self._laid
+        step = max(1, _LANES // len(text.sums))
+        longest = max(len(lane) for lane in text.sums)
+        return [
+            _booster(TreeText(text.width, tuple(lane[first : first + step] for lane in text.sums)))
+            for first in range(0, longest, step)
+        ]
 
     @cached_property
     def _single(self) -> SingleRow | None:
-        booster, _ = self._booster
-        return single_row(booster, self.models[0].width, booster.num_model_per_iteration())
+        return single_row(self._whole, self.models[0].width, len(self._laid[0].sums))
 
     def __call__(self, X: AnyArray, threads: int = 1) -> FloatArray:
         """(u, S) raw scores of float32 C-contiguous (u, d)."""
-        booster, starts = self._booster
+        text, starts = self._laid
         if len(X) == 1 and self._single is not None:
             return _summed(self._single(X), starts)
-        lanes = booster.num_model_per_iteration()
         if len(X) < _MANY_ROWS:
-            return _summed(booster.predict(X, num_threads=threads).reshape(len(X), lanes), starts)
+            return _summed(self._whole.predict(X, num_threads=threads).reshape(len(X), len(text.sums)), starts)
         blocks = range(0, len(X), _BLOCK_ROWS * threads)
         return np.concatenate([self._many(X[start : start + _BLOCK_ROWS * threads], threads) for start in blocks])
 
     def _many(self, X: AnyArray, threads: int) -> FloatArray:
         """The same, a few trees at a time for all rows: they stay in the processor's cache, which is 2 to 3 times as
         fast as all trees for one row after the other."""
-        booster, starts = self._booster
-        lanes, last = booster.num_model_per_iteration(), booster.current_iteration()
-        step = max(1, _LANES // lanes)
-        total = np.zeros((len(X), lanes))
-        for first in range(0, last, step):
-            found = booster.predict(X, num_threads=threads, start_iteration=first, num_iteration=step)
-            total += found.reshape(len(X), lanes)
+        text, starts = self._laid
+        total = np.zeros((len(X), len(text.sums)))
+        for booster in self._slices:
+            total += booster.predict(X, num_threads=threads).reshape(total.shape)
         return _summed(total, starts)
+
+
+def _booster(text: TreeText) -> Any:
+    import lightgbm
+
+    return lightgbm.Booster(model_str=text.write())
 
 
 def _summed(lanes: FloatArray, starts: IntArray) -> FloatArray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -102,6 +103,18 @@ def test_models_of_different_lengths_are_summed_together(tree_text: Any, data: A
     np.testing.assert_allclose(together(X), raw, rtol=1e-6, atol=1e-6)
     for row in (0, 5):
         np.testing.assert_allclose(together(X[row : row + 1]), raw[row : row + 1], rtol=1e-8, atol=1e-8)
+
+
+def test_rows_batches_and_threads_may_alternate(tree_text: Any, data: Any) -> None:
+    X, y = data
+    booster = _grown(X, y, "regression", 300)
+    sums = tree_text.TreeSums([tree_text.TreeText.read(booster.model_to_string())])
+    raw = booster.predict(X)[:, None]
+    for rows in (1, 100, 1, 20, 1):
+        np.testing.assert_allclose(sums(X[:rows]), raw[:rows], rtol=1e-6, atol=1e-6)
+    with ThreadPoolExecutor(4) as pool:
+        for found in pool.map(sums, [X, X[:1], X[:20]] * 10):
+            np.testing.assert_allclose(found, raw[: len(found)], rtol=1e-6, atol=1e-6)
 
 
 def test_a_sum_without_trees_is_0(tree_text: Any) -> None:
