@@ -36,6 +36,8 @@ class Column:
         values: (n_rows,) array, read-only.
         levels: for ``category``, the original values in code order; else empty.
         origin: the dtype the values had ("int64", "bool", "str" …), so that labels can be given back as they came.
+        offset: for ``numeric``, what `Table.matrix` takes away, where float32 would not tell the values apart as they
+            are: those of years written 20241231 or of seconds since 1970.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Column:
     values: AnyArray
     levels: tuple[Any, ...] = ()
     origin: str = ""
+    offset: float = 0.0
 
     def __post_init__(self) -> None:
         values = self.values.view()
@@ -186,14 +189,15 @@ class Table:
     def matrix(self) -> Matrix:
         """(n_rows, n_columns) float32 of the numeric, category and datetime columns.
 
-        Category codes become numbers and missing becomes NaN, as tree boosters with native categories expect.
+        Category codes become numbers and missing becomes NaN, as tree boosters with native categories expect; numbers
+        are told from the offset of their column.
         Raises TypeError when a column of another kind is among them.
         """
         out = np.empty((self.n_rows, len(self.columns)), dtype=np.float32, order="F")
         for position, column in enumerate(self.columns):
             if column.kind not in ("numeric", "category", "datetime"):
                 raise TypeError(f"column {column.label!r} is {column.kind}, which is no number, category or date")
-            out[:, position] = column.values
+            out[:, position] = column.values - column.offset if column.offset else column.values
         if categories := list(self.categorical()):
             codes = out[:, categories]
             out[:, categories] = np.where(codes < 0, np.nan, codes)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from automl.contract import Finding
+from automl.contract import Finding, FloatArray
 from automl.intake.parse import date_format, decimal_mark, is_missing, number
 from automl.intake.raw import Raw, text_of
 from automl.intake.refusals import DataTypeError, shorten
@@ -19,6 +19,8 @@ SHARE = 0.95
 SAMPLE = 300
 TEXT_WORDS = 3.0
 TEXT_UNIQUE = 0.5
+_LOOKED_AT = 10_000
+_FLOAT32_STEP, _STEPS = 2.0**-23, 2.0**17
 _PICTURE = re.compile(r"\.(png|jpe?g|gif|bmp|webp|tiff?)$", re.IGNORECASE)
 _WIDE = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\u0e00-\u0e7f]")
 
@@ -50,6 +52,25 @@ def infer(name: str, label: Any, raw: Raw, role: bool = False) -> tuple[Rule, li
             return replace(start, kind="object"), []
         raise _nested(raw, label)
     return _infer_strings(start, raw)
+
+
+def offset_of(values: FloatArray) -> float:
+    """What to take away from numbers that float32 would not tell apart: the middle one's whole part; 0 for most.
+
+    Those are meant that lie close together and far from 0, most of them, so that fewer than 2^17 steps of a float32
+    are between the quartiles' bounds; whole numbers that float32 holds are told apart whatever their place is.
+    """
+    step = max(1, len(values) // _LOOKED_AT)
+    seen = values[::step]
+    seen = seen[np.isfinite(seen)]
+    if not len(seen):
+        return 0.0
+    low, middle, high = np.quantile(seen, [0.25, 0.5, 0.75], method="inverted_cdf")
+    spread = high - low or float(np.ptp(seen))
+    if spread >= abs(middle) * _FLOAT32_STEP * _STEPS:
+        return 0.0
+    exact = abs(seen).max() <= 1.0 / _FLOAT32_STEP and bool((seen == np.floor(seen)).all())
+    return 0.0 if exact else float(np.floor(middle))
 
 
 def _nested(raw: Raw, label: Any) -> DataTypeError:

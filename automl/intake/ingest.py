@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy as np
 from automl.contract import Column, DataError, Finding, IntArray, Table
 from automl.intake.containers import Frame, key_of, open_table
 from automl.intake.drops import useless
-from automl.intake.infer import infer
+from automl.intake.infer import infer, offset_of
 from automl.intake.refusals import shorten
 from automl.intake.repeats import repeated
 from automl.intake.roles import Role, resolve
@@ -167,7 +167,11 @@ def _read_one(position: int, name: str, label: Any, raw: Any, role: str | None, 
     else:
         rule, found = infer(name, label, raw, role=role is not None)
     findings += found
-    return _Read(position, rule, rule.column(raw))
+    column = rule.column(raw)
+    if role is None and rule.kind == "numeric":
+        rule = replace(rule, offset=offset_of(column.values))
+        column = replace(column, offset=rule.offset)
+    return _Read(position, rule, column)
 
 
 def _role_names(frame: Frame, roles: Sequence[Role]) -> dict[str, Any]:

@@ -37,6 +37,7 @@ class Rule:
         levels: for ``category``, the values in code order, as plain Python values.
         style: decimal mark of numbers, or format of dates, written in strings.
         literal: values mean just what they say (a target): "NA" and "" are values, blanks around a word count.
+        offset: of the column, see `Column`.
     """
 
     name: str
@@ -46,15 +47,19 @@ class Rule:
     levels: tuple[Any, ...] = ()
     style: str = ""
     literal: bool = False
+    offset: float = 0.0
 
     def column(self, raw: Raw) -> Column:
         """Read a column by this rule. Values it cannot read are missing."""
-        return Column(self.name, self.label, self.kind, _READERS[self.kind](self, raw), self.levels, self.origin)
+        return self._holding(_READERS[self.kind](self, raw))
 
     def blank(self) -> Column:
         """The column without rows."""
         values = np.zeros(0, dtype=_DTYPES.get(self.kind, np.dtype(object)))
-        return Column(self.name, self.label, self.kind, values, self.levels, self.origin)
+        return self._holding(values)
+
+    def _holding(self, values: AnyArray) -> Column:
+        return Column(self.name, self.label, self.kind, values, self.levels, self.origin, self.offset)
 
     @cached_property
     def lookup(self) -> dict[str, int]:

@@ -66,7 +66,8 @@ def _branch(feature: Feature, threshold: float, right: bool, missing: bool) -> B
 def _bound(feature: Feature, threshold: float) -> str:
     """The threshold in the column's unit, as short as it can be said."""
     if feature.center == 0.0 and feature.scale == 1.0 and math.isinf(feature.bend):
-        return np.format_float_positional(np.float32(threshold), unique=True, trim="-")
+        single = np.float32(threshold)  # as most are: shorter to say
+        return np.format_float_positional(single if single == threshold else threshold, unique=True, trim="-")
     if abs(threshold) < feature.bend:
         threshold /= math.sqrt(1.0 - (threshold / feature.bend) ** 2)
     return f"{feature.center + feature.scale * threshold:.6g}"

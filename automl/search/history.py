@@ -9,7 +9,7 @@ written once.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -109,7 +109,7 @@ class Inputs:
 
 def _bare(column: Column) -> Column:
     """Without what was derived from it."""
-    return Column(column.name, column.label, column.kind, column.values, column.levels, column.origin)
+    return replace(column, values=column.values)
 
 
 @dataclass

@@ -32,6 +32,7 @@ class ShallowTree(RowModel):
 
     flat_trees: dict[str, AnyArray]
     share: FloatArray
+    offsets: FloatArray
 
     def learn(self, train: Batch, valid: Batch | None, ctx: FitContext) -> FitInfo | None:
         """Grow one tree, on 200,000 rows at most: a few levels need no more."""
@@ -44,6 +45,7 @@ class ShallowTree(RowModel):
         tree.fit(numbers(train.X), train.y, train.weight)
         self.flat_trees = flatten([tree], self.classifies, _SMOOTHING)
         _round(self.flat_trees, train.X)
+        self.offsets = np.array([column.offset for column in train.X.columns])
         self.share = visited(self.flat_trees, numbers(train.X), train.weight)
         return None
 
@@ -60,7 +62,7 @@ class ShallowTree(RowModel):
         return Tree(
             tuple(features),
             np.where(inner, flat["feature"], -1),
-            flat["threshold"],
+            np.where(inner, flat["threshold"] + self.offsets[np.maximum(flat["feature"], 0)], flat["threshold"]),
             np.where(inner, flat["child"], -1),
             np.where(inner, flat["child"] + 1, -1),
             flat["strays"],
@@ -91,7 +93,8 @@ def _round(flat: dict[str, AnyArray], X: Table) -> None:
     for node in np.flatnonzero(flat["leaf"] < 0):
         column = X.columns[flat["feature"][node]]
         if column.kind == "numeric" and column.origin:
-            ((low, high),) = neighbours(flat["threshold"][node : node + 1], column.values.astype(np.float32)).tolist()
+            values = (column.values - column.offset).astype(np.float32)
+            ((low, high),) = neighbours(flat["threshold"][node : node + 1], values).tolist()
             rounded = np.float32(roundest(low, high))
             if low <= rounded < high:
                 flat["threshold"][node] = rounded

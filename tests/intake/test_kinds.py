@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 from automl.contract import Column, Finding
-from automl.intake import Intake, ingest
+from automl.intake import Intake, Schema, ingest
 
 
 def read(values: Any, n: int = 0) -> tuple[Column, list[Finding]]:
@@ -230,3 +230,30 @@ def test_text_of_any_content_is_kept() -> None:
         "four plain words here",
     ]
     assert read(np.array(odd, dtype=object))[0].values.tolist() == odd
+
+
+SECONDS = 1.7e9 + np.arange(200.0)
+
+
+@pytest.mark.parametrize(
+    ("values", "apart"),
+    [
+        (SECONDS, True),
+        (np.where(np.arange(200) % 9, SECONDS, 0.0), True),
+        (20240100 + np.arange(200) // 2, True),
+        (103.8 + 1e-6 * np.arange(200), True),
+        (1990 + np.arange(200), False),
+        (np.linspace(0, 1, 200) ** 2, False),
+        (np.full(200, np.nan), False),
+    ],
+)
+def test_numbers_close_together_and_far_from_0_are_told_apart_in_float32(values: Any, apart: bool) -> None:
+    intake = _intake(values)
+    column = intake.table["f0"] if "f0" in intake.table.names else None
+    assert bool(column is not None and column.offset) is apart
+    if apart:
+        matrix = intake.table.select(["f0"]).matrix()
+        assert len(np.unique(matrix)) == len(np.unique(values))
+        again, _ = Schema.from_state(intake.schema.to_state()).apply(pd.DataFrame({"x": values[:1], "other": 0.5}))
+        assert again.select(["f0"]).matrix()[0] == matrix[0]
+        assert again["f0"].values[0] == values[0]
