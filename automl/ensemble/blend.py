@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from automl.contract import CombineContext, Combiner, FloatArray, Metric, Predictions, Request, Table, Truth
+from automl.contract import AnyArray, CombineContext, Combiner, FloatArray, Metric, Predictions, Request, Table, Truth
 from automl.ensemble.cost import affordable
 from automl.ensemble.crossfit import CrossFit
 from automl.ensemble.finish import calibrated
@@ -75,6 +75,7 @@ def blend(
     deadline: float = math.inf,
     fold_values: FloatArray | None = None,
     features: Callable[[], Sequence[Any]] | None = None,
+    kin: Sequence[AnyArray] | None = None,
     bounds: tuple[float, float] = (-math.inf, math.inf),
     alone: bool = False,
     greedy: bool = False,
@@ -97,6 +98,7 @@ def blend(
         deadline: monotonic time to be done by, as far as the metric allows; infinite when the clock must not matter.
         fold_values: (n_members, n_folds) values of the metric in its own direction, when the caller has them.
         features: gives, per fold, the table of the units' features, for combiners that need it; None without.
+        kin: per fold, numbers of what its units belong to: a choice is not judged on relatives of what it was made on.
         bounds: low and high that numbers are cut to.
         alone: the best single member answers, as it is.
         greedy: means are selected greedily for the metric, never weighted for the smooth loss.
@@ -118,7 +120,7 @@ def blend(
     shown = None
     if features is not None and any(kind.needs_features for kind in combiners):
         shown = [replace(q, X=x) for q, x in zip(requests, features(), strict=True)]
-    crossed = CrossFit(chosen, scorer, pool.costs, values, seed, shown)
+    crossed = CrossFit(chosen, scorer, pool.costs, values, seed, shown, kin)
     return _plain(pool, crossed) if alone or not crossed.parts else _best(pool, crossed, combiners)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from automl.contract import CombineContext, Combiner, FloatArray, Metric, Predictions, Request, Truth
+from automl.contract import AnyArray, CombineContext, Combiner, FloatArray, Metric, Predictions, Request, Truth
 from automl.ensemble.parts import Part, Places, cut, cut_requests, cut_truths, joined, make_parts
 from automl.ensemble.recipe import stacked
 from automl.ensemble.scoring import Scorer, best_of, total
@@ -38,6 +38,7 @@ class CrossFit:
         costs: (n_members,) seconds per one-unit prediction, to break ties.
         fold_values: (n_members, n_folds) values of the metric in its own direction, from ``scorer.table``.
         shown: the scorer's requests with the features' tables as X, for combiners that need them; None without.
+        kin: see `make_parts`.
     """
 
     def __init__(
@@ -48,9 +49,10 @@ class CrossFit:
         fold_values: FloatArray,
         seed: int,
         shown: Sequence[Request] | None = None,
+        kin: Sequence[AnyArray] | None = None,
     ) -> None:
         self.members, self.scorer, self.costs, self.seed, self.shown = members, scorer, costs, seed, shown
-        self.parts: list[Part] = make_parts(scorer.sizes, seed)
+        self.parts: list[Part] = make_parts(scorer.sizes, seed, kin)
         self.cells = [(p, fold, rows) for p, part in enumerate(self.parts) for fold, rows in part.held.items()]
         self.cell_sizes = [scorer.sizes[fold] if rows is None else len(rows) for _, fold, rows in self.cells]
         if all(rows is None for _, _, rows in self.cells):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from automl.contract import IntArray, Predictions, Request, Truth
+from automl.contract import AnyArray, IntArray, Predictions, Request, Truth
 
 FOLDS_ENOUGH = 3
 PARTS = 5
@@ -23,8 +23,10 @@ class Part:
     rest: Places
 
 
-def make_parts(sizes: Sequence[int], seed: int) -> list[Part]:
+def make_parts(sizes: Sequence[int], seed: int, kin: Sequence[AnyArray] | None = None) -> list[Part]:
     """Up to five groups of whole folds when there are three or more; else random fifths of every fold.
+
+    kin: per fold, (u,) numbers of what its units belong to: those of the same number, in any fold, stay together.
 
     None for too few units.
     """
@@ -32,11 +34,18 @@ def make_parts(sizes: Sequence[int], seed: int) -> list[Part]:
         folds = range(len(sizes))
         groups = [folds[start::PARTS] for start in range(min(PARTS, len(sizes)))]
         return [Part(dict.fromkeys(g), dict.fromkeys(f for f in folds if f not in g)) for g in groups]
-    count = min(PARTS, *sizes)
-    if count < 2:
-        return []
     rng = np.random.default_rng([abs(seed), 102])
-    labels = [rng.permutation(size) % count for size in sizes]
+    if kin is None:
+        count = min(PARTS, *sizes)
+        labels = [rng.permutation(size) % max(count, 1) for size in sizes]
+    else:
+        own = [np.unique(numbers) for numbers in kin]
+        count = min(PARTS, *map(len, own))
+        every = np.unique(np.concatenate(own))
+        label_of = rng.permutation(len(every)) % max(count, 1)
+        labels = [label_of[np.searchsorted(every, numbers)] for numbers in kin]
+    if count < 2 or any(len(np.unique(label)) < count for label in labels):
+        return []
     return [
         Part(
             {f: np.flatnonzero(label == p) for f, label in enumerate(labels)},

@@ -180,6 +180,7 @@ class Blender:
             self.settings.seed,
             families=[trial.family.name for trial in pool],
             features=self._features,
+            kin=self.scorer.kin,
             bounds=self.task.bounds(self.problem),
             alone=alone or not preset.ensemble,
             greedy=preset.greedy,

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from automl.contract import Metric, Predictions, Problem, Request, TaskPlugin, Truth
+from automl.contract import AnyArray, Metric, Predictions, Problem, Request, TaskPlugin, Truth
 from automl.ensemble.parts import Part, cut, cut_requests, cut_truths, make_parts
 
 
@@ -37,6 +37,7 @@ def refined(
     requests: Sequence[Request],
     *,
     seed: int = 0,
+    kin: Sequence[AnyArray] | None = None,
     seconds: float = math.inf,
 ) -> Refined:
     """Let the task refine the problem, and judge what it learnt by learning it again without the units judged.
@@ -44,6 +45,7 @@ def refined(
     Args:
         wanted: the metric as the user named it.
         predictions: per fold, honest; truths and requests are aligned with them.
+        kin: per fold, numbers of what its units belong to, see `make_parts`.
         seconds: the judging is left out when it would take longer; the score is then a bit too good.
     """
 
@@ -62,7 +64,7 @@ def refined(
         learnt, after = problem, metric
     took = time.monotonic() - started
     apparent = score(after)
-    parts = make_parts([len(request) for request in requests], seed)
+    parts = make_parts([len(request) for request in requests], seed, kin)
     if learnt is problem or not parts or took * len(parts) > seconds:
         return Refined(learnt, after, apparent)
     try:

@@ -383,6 +383,7 @@ class Run:
             self.scorer.truths[:judged],
             self.scorer.requests[:judged],
             seed=self.settings.seed,
+            kin=self.scorer.kin,
             seconds=max(0.0, self.clock.left() - 0.5 * self.clock.reserve()),
         )
         self.problem, self.metric = learnt.problem, learnt.metric

@@ -30,6 +30,7 @@ from automl.search.trial import Trial
 
 _SHARES = (0.15, 0.3)
 _PARTS = 8
+_STRETCHES = 5
 
 
 class Scorer:
@@ -39,6 +40,7 @@ class Scorer:
         self.task, self.problem, self.table, self.metric = task, problem, table, metric
         self.folds, self.repeats = folding.folds, folding.repeats
         self.judged = len(self.folds) // self.repeats
+        self.in_time = folding.in_time
 
     def narrow(self, folds: int) -> None:
         """Only the first so many folds count from now on, once each."""
@@ -79,6 +81,16 @@ class Scorer:
         known = np.array([str(value) for value in values]) if values.dtype == object else values
         codes = np.unique(known, return_inverse=True)[1]
         return tuple(codes[request.units] for request in self.requests[: self.judged])
+
+    @property
+    def kin(self) -> tuple[AnyArray, ...] | None:
+        """Per fold that counts, numbers of what its units belong to and are alike in: a group, or a stretch of time."""
+        if self.groups is not None or not self.in_time or self.problem.kind not in ADDITIVE:
+            return self.groups
+        name = self.problem.roles.get("time")
+        when = self.table[name].values if isinstance(name, str) else np.arange(len(self.table))
+        ranks = [np.argsort(np.argsort(when[r.units], kind="stable")) for r in self.requests[: self.judged]]
+        return tuple(rank * _STRETCHES // max(1, len(rank)) for rank in ranks)
 
     def fold_score(self, fold: int, predictions: Predictions) -> float:
         """Higher is better; NaN where the metric is undefined."""
