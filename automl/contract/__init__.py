@@ -14,7 +14,7 @@ from automl.contract.errors import (
     PluginError,
     SpaceError,
 )
-from automl.contract.metric import AIMS, CombineContext, Combiner, Metric, relative_sizes
+from automl.contract.metric import AIMS, CombineContext, Combiner, Metric, relative_sizes, size_of
 from automl.contract.model import ModelPlugin
 from automl.contract.persist import pack_state, read_state, unpack_state, write_state
 from automl.contract.plugin import Plugin
@@ -86,6 +86,7 @@ __all__ = [
     "pack_state",
     "read_state",
     "relative_sizes",
+    "size_of",
     "role_column",
     "unpack_state",
     "widen",

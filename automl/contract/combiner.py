@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from automl.contract.arrays import FloatArray
-from automl.contract.metric import CombineContext, Combiner, Metric
+from automl.contract.metric import CombineContext, Combiner, Metric, size_of
 from automl.contract.predictions import Predictions
 from automl.contract.problem import Request, Truth
 
@@ -91,4 +91,4 @@ class WeightedCombiner(Combiner):
             metric(truth, self.apply([folds[f] for folds in members], request), request)
             for f, (truth, request) in enumerate(zip(truths, requests, strict=True))
         ]
-        return metric.signed(metric.aggregate(values, [len(request) for request in requests]))
+        return metric.signed(metric.aggregate(values, list(map(size_of, truths, requests))))

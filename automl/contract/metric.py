@@ -29,6 +29,11 @@ def relative_sizes(y: AnyArray) -> FloatArray:
     return np.asarray(np.maximum(sizes, _NEAR_ZERO * usual))
 
 
+def size_of(truth: Truth | None, request: Request) -> float:
+    """How much units count beside others: what they weigh, or their number where they have no weights."""
+    return float(len(request) if truth is None or truth.weight is None else np.sum(truth.weight))
+
+
 class Metric(ABC):
     """A figure of merit. `greater_is_better` says which way; `score` is always higher-is-better.
 
@@ -54,8 +59,8 @@ class Metric(ABC):
         """(u,) contributions in the metric's own direction, when it is a (transformed) mean over units; else None."""
         return None
 
-    def aggregate(self, values: Sequence[float], sizes: Sequence[int]) -> float:
-        """One figure for several folds of `sizes` units: by default the mean weighted by size.
+    def aggregate(self, values: Sequence[float], sizes: Sequence[float]) -> float:
+        """One figure for several folds of these sizes, see `size_of`: by default the mean weighted by size.
 
         Folds on which the metric is undefined (NaN) are left out; NaN when it is undefined on all.
         """

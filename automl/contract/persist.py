@@ -120,7 +120,7 @@ def _plain(value: Any, path: str, arrays: dict[str, Any]) -> Any:
     if isinstance(value, np.ndarray):
         if value.dtype.kind in "OSU":
             return {"__list__": [_plain(v, f"{path}.{i}", arrays) for i, v in enumerate(value.tolist())]}
-        arrays[path] = np.ascontiguousarray(value)
+        arrays[path] = np.asarray(value, order="C")
         return {"__array__": path}
     if isinstance(value, np.generic):
         value = value.item()

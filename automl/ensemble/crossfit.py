@@ -8,7 +8,18 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from automl.contract import AnyArray, CombineContext, Combiner, FloatArray, Metric, Predictions, Request, Truth
+from automl.contract import (
+    AnyArray,
+    CombineContext,
+    Combiner,
+    FloatArray,
+    IntArray,
+    Metric,
+    Predictions,
+    Request,
+    Truth,
+    size_of,
+)
 from automl.ensemble.parts import Part, Places, cut, cut_requests, cut_truths, joined, make_parts
 from automl.ensemble.recipe import stacked
 from automl.ensemble.scoring import Scorer, best_of, total
@@ -54,12 +65,18 @@ class CrossFit:
         self.members, self.scorer, self.costs, self.seed, self.shown = members, scorer, costs, seed, shown
         self.parts: list[Part] = make_parts(scorer.sizes, seed, kin)
         self.cells = [(p, fold, rows) for p, part in enumerate(self.parts) for fold, rows in part.held.items()]
-        self.cell_sizes = [scorer.sizes[fold] if rows is None else len(rows) for _, fold, rows in self.cells]
+        self.cell_sizes = [self._size(fold, rows) for _, fold, rows in self.cells]
         if all(rows is None for _, _, rows in self.cells):
             self.values = fold_values[:, [fold for _, fold, _ in self.cells]]
         else:
             self.values = np.array([self.cell_values(member) for member in members])
         self.usable = np.asarray(np.isfinite(self.values).any(axis=0) if self.parts else np.zeros(0, dtype=bool))
+
+    def _size(self, fold: int, rows: IntArray | None) -> float:
+        truth, request = self.scorer.truths[fold], self.scorer.requests[fold]
+        if rows is None:
+            return self.scorer.counts[fold]
+        return size_of(None if truth is None else truth.take(rows), request.take(rows))
 
     @property
     def metric(self) -> Metric:

@@ -153,7 +153,7 @@ def _from_resamples(
     Resamples it fails on are left out.
     """
     folds = np.array(scorer.usable)
-    weights = np.array([scorer.sizes[f] for f in folds], dtype=np.float64)
+    weights = np.array([scorer.counts[f] for f in folds], dtype=np.float64)
     count = int(min(UNITS, max(2, round(size))))
     scale = math.sqrt(count / size) if count < size else 1.0
     out = []

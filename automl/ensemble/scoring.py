@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from automl.contract import AnyArray, FloatArray, Metric, Predictions, Request, Truth
+from automl.contract import AnyArray, FloatArray, Metric, Predictions, Request, Truth, size_of
 
 
 class Scorer:
@@ -16,6 +16,7 @@ class Scorer:
 
     Attributes:
         sizes: units of each fold.
+        counts: how much each fold counts beside the others, see `size_of`.
         usable: folds on which the metric can be computed at all; learnt by `table`, all until then.
         used: metric calls made.
     """
@@ -31,6 +32,7 @@ class Scorer:
         self.truths, self.requests, self.metric = tuple(truths), tuple(requests), metric
         self.calls, self.deadline = calls, deadline
         self.sizes = tuple(len(request) for request in requests)
+        self.counts = tuple(map(size_of, truths, requests))
         self.usable = tuple(range(len(self.requests)))
         self.used = 0
 
@@ -55,12 +57,12 @@ class Scorer:
     def total(self, values: Sequence[float] | FloatArray, folds: Sequence[int] | None = None) -> float:
         """One score, higher is better, from the values of all folds or of `folds`; minus infinity if there is none."""
         wanted = [f for f in self.usable if folds is None or f in folds]
-        return total(self.metric, [values[f] for f in wanted], [self.sizes[f] for f in wanted])
+        return total(self.metric, [values[f] for f in wanted], [self.counts[f] for f in wanted])
 
     def score(self, predictions: Sequence[Predictions]) -> float:
         """One score over the usable folds, higher is better; minus infinity when the metric fails on one of them."""
         values = [self.value(f, predictions[f]) for f in self.usable]
-        return total(self.metric, values, [self.sizes[f] for f in self.usable])
+        return total(self.metric, values, [self.counts[f] for f in self.usable])
 
     @property
     def spent(self) -> bool:
@@ -68,7 +70,7 @@ class Scorer:
         return self.used >= self.calls or time.monotonic() >= self.deadline
 
 
-def total(metric: Metric, values: Sequence[float], sizes: Sequence[int]) -> float:
+def total(metric: Metric, values: Sequence[float], sizes: Sequence[float]) -> float:
     """Values of several sets of units as one score, higher is better; minus infinity when one is not finite."""
     if not values or not np.all(np.isfinite(values)):
         return -math.inf

@@ -74,7 +74,7 @@ def paired_error(
     return abs(curve.slope(middle)) * float(np.std(left - right, ddof=1)) / math.sqrt(len(left))
 
 
-def spread_error(differences: Sequence[float], sizes: Sequence[int]) -> float:
+def spread_error(differences: Sequence[float], sizes: Sequence[float]) -> float:
     """Standard error of a size-weighted mean of differences, from their spread; NaN for fewer than two."""
     d, w = np.asarray(differences, dtype=np.float64), np.asarray(sizes, dtype=np.float64)
     w = w[np.isfinite(d)]

@@ -91,28 +91,16 @@ def _import_libraries(job: Job) -> None:
 
 
 def rows_of(job: Job, dataset: Dataset) -> tuple[IntArray, IntArray | None]:
-    """Training and validation rows of a job; a fidelity below 1 thins the training rows evenly at random.
-
-    Nothing is learnt from rows of weight 0, by encoders and by models that know no weights neither.
-    """
+    """Training and validation rows of a job; a fidelity below 1 thins the training rows evenly at random."""
     if job.fold < 0:
-        return _counting(np.arange(len(dataset.table), dtype=np.int64), dataset), None
+        return np.arange(len(dataset.table), dtype=np.int64), None
     fold = dataset.folds[job.fold]
-    train = _counting(fold.train, dataset)
+    train = fold.train
     if job.candidate.fidelity < 1.0:
         size = max(2, round(len(train) * job.candidate.fidelity))
         chosen = np.random.default_rng(job.fold).choice(len(train), size, replace=False)
         train = train[np.sort(chosen)]
     return train, fold.valid
-
-
-def _counting(rows: IntArray, dataset: Dataset) -> IntArray:
-    """Those of the rows that have a weight, if any has."""
-    weight = dataset.problem.roles.get("weight")
-    if weight is None:
-        return rows
-    found = rows[dataset.table[weight].values[rows] > 0]
-    return found if len(found) else rows
 
 
 def facts_of(problem: Problem, table: Table, n_rows: int) -> Facts:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from automl.contract import AnyArray, Metric, Predictions, Problem, Request, TaskPlugin, Truth
+from automl.contract import AnyArray, Metric, Predictions, Problem, Request, TaskPlugin, Truth, size_of
 from automl.ensemble.parts import Part, cut, cut_requests, cut_truths, make_parts
 
 
@@ -52,7 +52,7 @@ def refined(
     def score(judge: Metric) -> float:
         try:
             values = [judge(t, p, r) for t, p, r in zip(truths, predictions, requests, strict=True)]
-            return judge.signed(judge.aggregate(values, [len(request) for request in requests]))
+            return judge.signed(judge.aggregate(values, list(map(size_of, truths, requests))))
         except Exception:  # it has judged every member before: all that has been found is not lost for this
             return math.nan
 
@@ -94,5 +94,5 @@ def _crossed(
         held = cut(predictions, part.held), cut_truths(truths, part.held), cut_requests(requests, part.held)
         for predicted, truth, request in zip(*held, strict=True):
             values.append(judge(truth, predicted, request))
-            sizes.append(len(request))
+            sizes.append(size_of(truth, request))
     return metric.signed(metric.aggregate(values, sizes))

@@ -23,6 +23,7 @@ from automl.contract import (
     Table,
     TaskPlugin,
     Truth,
+    size_of,
 )
 from automl.ensemble.scoring import take
 from automl.search.folding import Folding
@@ -98,7 +99,7 @@ class Scorer:
 
     def score(self, judged: Sequence[Predictions]) -> float:
         """One score for predictions on the folds of the first repeat; NaN when the metric is undefined or fails."""
-        sizes = [len(request) for request in self.requests[: self.judged]]
+        sizes = list(map(size_of, self.truths[: self.judged], self.requests[: self.judged]))
         try:
             values = [self.metric(self.truths[f], p, self.requests[f]) for f, p in enumerate(judged)]
             return float(self.metric.signed(self.metric.aggregate(values, sizes)))

@@ -17,13 +17,15 @@ _FEW_ROWS = 50
 _MAX_CLASSES = 30
 _STEPS = 60
 _TINY = 1e-4
+_MOST = 100_000
 
 
 class TextScores(TfIdfSvd):
     """The components of `TfIdfSvd`, then the scores of a linear model on TF-IDF: a class each, or one number.
 
     For training rows the scores come from models that have not seen the row, so that what is learnt from them holds for
-    new rows. Without a target, with few rows or with very many classes there are no scores.
+    new rows. Without a target, with few rows or with very many classes there are no scores. A model learns from so many
+    rows that rows x classes are 100,000, drawn at random: more would take longer than all that follows.
 
     coef: (S, d) and intercept: (S,) of the linear model on all training rows; center_y and scale_y of real targets.
     """
@@ -85,6 +87,9 @@ class TextScores(TfIdfSvd):
             return np.atleast_2d(model.coef_), np.atleast_1d(model.intercept_)
         rows = 1 if n_outputs <= 2 else n_outputs
         coef, intercept = np.zeros((rows, sparse.shape[1])), np.full(rows, np.log(_TINY))
+        if len(y) * rows > _MOST:
+            few = np.sort(np.random.default_rng(0).choice(len(y), _MOST // rows, replace=False))
+            sparse, y = sparse[few], y[few]
         classes = np.unique(y)
         if len(classes) < 2:
             return coef, intercept

@@ -20,6 +20,7 @@ from automl.contract import (
     AnyArray,
     ArtifactError,
     Batch,
+    Column,
     Feature,
     FitContext,
     FitInfo,
@@ -42,7 +43,7 @@ from . import logarithms
 PROBABILITIES, RELATIVE = "class_proba", "relative-median"
 _SMEARED_ROWS = 5000
 _LARGEST = np.float32(3e38)
-_KEPT_CELLS = 1 << 20
+KEPT_CELLS = 1 << 20
 
 
 class RowModel(ModelPlugin):
@@ -167,12 +168,12 @@ class RowModel(ModelPlugin):
     def _same_for_all(self, train: Batch) -> FloatArray | None:
         """(K,) the answer when it needs no model, else None."""
         if self.classifies:
-            if len(self.seen) > 1 and width(train.X) > 0:
+            if len(self.seen) > 1 and varies(train.X):
                 return None
             counts = np.bincount(np.asarray(train.y), weights=train.weight, minlength=self.n_outputs)
             return np.asarray(counts / counts.sum())
-        varies = bool(np.ptp(np.asarray(train.y)) > 0)
-        return None if varies and width(train.X) > 0 else np.full(self.n_outputs, self.center)
+        differ = bool(np.ptp(np.asarray(train.y)) > 0)
+        return None if differ and varies(train.X) else np.full(self.n_outputs, self.center)
 
     def _known(self, valid: Batch) -> Batch | None:
         """The validation rows whose class was seen in training; None when there are none."""
@@ -279,6 +280,18 @@ def width(X: Any) -> int:
     return len(X.columns) if isinstance(X, Table) else int(X.shape[1])
 
 
+def varies(X: Any) -> bool:
+    """Is there a column to learn from, one whose values differ? Of a sparse matrix, any."""
+    if isinstance(X, Table):
+        return any(map(_differs, X))
+    return width(X) > 0 and not (isinstance(X, np.ndarray) and bool((X[:1] == X).all()))
+
+
+def _differs(column: Column) -> bool:
+    first = np.broadcast_to(column.values[:1], len(column))
+    return not np.array_equal(column.values, first, equal_nan=column.kind in ("numeric", "datetime"))
+
+
 def numbers(X: Table) -> Matrix:
     """(u, d) float32, C-contiguous: numbers, category codes, NaN where missing; the largest float32 at most.
 
@@ -286,7 +299,7 @@ def numbers(X: Table) -> Matrix:
     read-only array because scikit-learn's forests refuse those.
     """
     cells = len(X) * len(X.columns)
-    found: Matrix = X.derived("numbers", _numbers) if cells <= _KEPT_CELLS else _numbers(X)
+    found: Matrix = X.derived("numbers", _numbers) if cells <= KEPT_CELLS else _numbers(X)
     return found
 
 

@@ -21,7 +21,7 @@ from automl.contract import (
     Table,
 )
 
-from .rowwise import RowTask, check_weight, feature_names, target_of
+from .rowwise import RowTask, check_weight, feature_names, target_of, weights_of
 
 MAX_CLASSES = 1000
 
@@ -29,7 +29,7 @@ MAX_CLASSES = 1000
 class ClassTask(RowTask):
     """Row-wise tasks whose prediction is a probability for each of K classes.
 
-    Facts: ``classes`` (K original labels, sorted), ``origin`` (their dtype), ``shares`` ((K,) float64 of the rows).
+    Facts: ``classes`` (K original labels, sorted), ``origin`` (their dtype), ``shares`` ((K,) float64 of the weight).
     """
 
     produces = "class_proba"
@@ -39,11 +39,12 @@ class ClassTask(RowTask):
         check_weight(roles, table)
         labels = distinct(column, rows)
         self.check_classes(labels, column)
-        self._check_weighted(table, roles, column, rows)
         facts: dict[str, Any] = {"classes": labels, "origin": column.origin}
         problem = Problem(self.name, self.produces, dict(roles), feature_names(table, roles), len(labels), facts)
-        counts = np.bincount(self.codes(problem, column.take(rows)), minlength=len(labels))
-        facts["shares"] = counts / counts.sum()
+        codes = self.codes(problem, column.take(rows))
+        counts = np.bincount(codes, minlength=len(labels))
+        shares = np.bincount(codes, weights_of(problem, table, rows), minlength=len(labels))
+        facts["shares"] = shares / shares.sum()
         return Problem(**{**vars(problem), "facts": facts, "findings": tuple(_rare(labels, counts, column))})
 
     def check_classes(self, labels: Sequence[Any], column: Column) -> None:
@@ -62,18 +63,6 @@ class ClassTask(RowTask):
                 repr(column.label),
                 'Group rare labels, or use task="regression" if they are numbers.',
             )
-
-    def _check_weighted(self, table: Table, roles: Mapping[str, Any], column: Column, rows: IntArray) -> None:
-        """Raise DataError when only one class has rows that count."""
-        if "weight" in roles:
-            counted = distinct(column, rows[table[roles["weight"]].values[rows] > 0])
-            if len(counted) < 2:
-                raise DataError(
-                    "target-one-class",
-                    f"only one class has rows with a weight above 0: {counted!r}",
-                    repr(column.label),
-                    "Give rows of at least two classes a weight above 0.",
-                )
 
     def codes(self, problem: Problem, column: Column) -> AnyArray:
         return label_codes(column, problem.facts["classes"])
@@ -128,8 +117,12 @@ def label_codes(column: Column, classes: Sequence[Any]) -> IntArray:
     if (codes < 0).any():
         row = int(np.flatnonzero(codes < 0)[0])
         value = column.values[row] if column.kind != "category" else (*column.levels, None)[column.values[row]]
+        what = "the label is missing or was not there at fit" if value is None else repr(_key(value))
         raise DataError(
-            "label-unknown", f"{value!r} is none of the classes {list(classes)[:10]}", f"{column.label!r}, row {row}"
+            "label-unknown",
+            f"{what}: none of the classes {list(classes)[:10]}",
+            f"{column.label!r}, row {row}",
+            "Leave such rows out, or fit again with them.",
         )
     return np.asarray(codes, dtype=np.int64)
 

@@ -20,6 +20,7 @@ from automl.contract import AnyArray, Facts, FitContext, FloatArray, IntArray, M
 
 from ..encoders.scaling import bent, robust
 from ..encoders.target_mean import TargetMean
+from .base import KEPT_CELLS
 
 FEW_LEVELS = 30
 _MOST_PIECES = 1024
@@ -82,7 +83,7 @@ class Inputs:
         few, many = np.flatnonzero(sizes <= FEW_LEVELS), np.flatnonzero(sizes > FEW_LEVELS)
         slots, starts, levels = _slots(codes[:, few], sizes[few])
         means, block = _target_means(table, many, y, n_outputs, ctx)
-        cut, slope, shift = _pieces(bent(values, center, scale), raw, pieces, ctx.seed)
+        cut, slope, shift = _pieces(bent(_sampled(values, ctx.seed), center, scale), raw, pieces)
         numbers: dict[str, Any] = {"center": center, "scale": scale, "gaps": gaps}
         numbers |= {"cut": cut, "slope": slope, "shift": shift}
         self = cls(**numbers, **means, few=few, many=many, slots=slots, starts=starts, levels=levels)
@@ -132,8 +133,9 @@ def expected(facts: Facts, pieces: int) -> tuple[int, int]:
 
 
 def read(table: Table) -> tuple[FloatArray, IntArray]:
-    """(n, m) numbers and (n, c) codes; kept with the table for the next network that looks at it."""
-    found: tuple[FloatArray, IntArray] = table.derived("network inputs", _split)
+    """(n, m) numbers and (n, c) codes; kept with a table that is not large for the next network that looks at it."""
+    few = len(table) * len(table.columns) <= KEPT_CELLS
+    found: tuple[FloatArray, IntArray] = table.derived("network inputs", _split) if few else _split(table)
     return found
 
 
@@ -178,14 +180,18 @@ def _target_means(
     return {"means": means, "offsets": encoder.offset, "counts": encoder.levels}, block
 
 
-def _pieces(values: FloatArray, raw: int, wanted: int, seed: int) -> tuple[IntArray, FloatArray, FloatArray]:
+def _sampled(values: FloatArray, seed: int) -> FloatArray:
+    if len(values) <= _SAMPLED_ROWS:
+        return values
+    return values[np.random.default_rng(seed).choice(len(values), _SAMPLED_ROWS, replace=False)]
+
+
+def _pieces(values: FloatArray, raw: int, wanted: int) -> tuple[IntArray, FloatArray, FloatArray]:
     """`cut`, `slope` and `shift`, from quantiles of bent values; the first `raw` columns are the caller's own."""
     varies = np.flatnonzero(values.std(axis=0) >= np.where(np.arange(values.shape[1]) < raw, 0.0, _LEAST_SPREAD))
     wanted = min(wanted, max(4, _MOST_PIECES // max(1, len(varies))))
     if not wanted or not len(varies):
         return np.zeros(0, dtype=np.int64), np.zeros((0, 0)), np.zeros((0, 0))
-    if len(values) > _SAMPLED_ROWS:
-        values = values[np.random.default_rng(seed).choice(len(values), _SAMPLED_ROWS, replace=False)]
     shares = np.linspace(0.0, 1.0, wanted + 1)
     edges = {int(column): np.unique(np.quantile(values[:, column], shares)) for column in varies}
     edges = {column: found for column, found in edges.items() if len(found) > 2}

@@ -125,5 +125,10 @@ def r2(y: AnyArray, p: FloatArray, w: FloatArray) -> float:
 
 
 def median_error(y: AnyArray, p: FloatArray, w: FloatArray) -> float:
-    """Median absolute error; weights are not used, as in scikit-learn's default."""
-    return float(np.median(np.abs(y - p[:, 0])))
+    """Median absolute error: of equal weights the mean of the middle two, as scikit-learn has it."""
+    errors = np.abs(y - p[:, 0])
+    order = np.argsort(errors, kind="stable")
+    reached = np.cumsum(w[order])
+    half = reached[-1] / 2
+    low, high = (int(np.searchsorted(reached, half, side=side)) for side in ("left", "right"))
+    return float(errors[order[[low, min(high, len(order) - 1)]]].mean())

@@ -60,7 +60,7 @@ class RowTask(TaskPlugin):
         groups = None
         if "groups" in problem.roles:
             groups = group_codes(table[problem.roles["groups"]])[rows]
-        return Batch(None, self.codes(problem, target), _weight(problem, table, rows), groups)
+        return Batch(None, self.codes(problem, target), weights_of(problem, table, rows), groups)
 
     def request(
         self,
@@ -74,7 +74,7 @@ class RowTask(TaskPlugin):
 
     def truth(self, problem: Problem, table: Table, rows: IntArray) -> Truth | None:
         target = table[problem.roles["target"]].take(rows)
-        return Truth(self.codes(problem, target), _weight(problem, table, rows))
+        return Truth(self.codes(problem, target), weights_of(problem, table, rows))
 
     def combiners(self, problem: Problem) -> Sequence[type[Combiner]]:
         return stackers(problem)
@@ -136,7 +136,7 @@ def check_weight(problem_roles: Mapping[str, Any], table: Table) -> None:
         )
 
 
-def _weight(problem: Problem, table: Table, rows: IntArray) -> FloatArray | None:
+def weights_of(problem: Problem, table: Table, rows: IntArray) -> FloatArray | None:
     """Weights of these rows; None where there are none, as in a table that is only scored."""
     if problem.roles.get("weight") not in table.names:
         return None

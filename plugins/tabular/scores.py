@@ -8,8 +8,10 @@ w         (u,) weights, all ones when there are none
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -56,7 +58,7 @@ class ArrayMetric(Metric):
             return None
         return self.units(truth.y, predictions.as_array())
 
-    def aggregate(self, values: Sequence[float], sizes: Sequence[int]) -> float:
+    def aggregate(self, values: Sequence[float], sizes: Sequence[float]) -> float:
         if self.finish == "sqrt":
             return float(np.sqrt(super().aggregate([value**2 for value in values], sizes)))
         return super().aggregate(values, sizes)
@@ -128,7 +130,8 @@ def average_precision(y: AnyArray, s: FloatArray, w: FloatArray) -> float:
     hits, seen = np.cumsum(np.where(y, w, 0.0))[ends], np.cumsum(w)[ends]
     if hits[-1] <= 0:
         return float("nan")
-    return float((np.diff(hits, prepend=0.0) * hits / seen).sum() / hits[-1])
+    precision = np.divide(hits, seen, out=np.zeros_like(hits), where=seen > 0)
+    return float((np.diff(hits, prepend=0.0) * precision).sum() / hits[-1])
 
 
 def confusion(y: AnyArray, decided: AnyArray, w: FloatArray, n: int) -> FloatArray:
@@ -178,7 +181,8 @@ class CallableMetric(Metric):
     an error, such as ``rmse``; an attribute ``greater_is_better`` on the function overrides that, and
     ``needs_proba = True`` says that it takes (u, K) probabilities. Models learn medians for a name that speaks of
     absolute errors, as ``mean_absolute_error``, ``mean_absolute_percentage_error`` and ``mae`` do; an attribute ``aim``
-    overrides that (`Metric.aim`).
+    overrides that (`Metric.aim`). Where rows have weights, a function with a parameter ``sample_weight``, as
+    scikit-learn's have, is given them.
     """
 
     function: Callable[..., float]
@@ -199,7 +203,16 @@ class CallableMetric(Metric):
         if truth is None:
             raise ValueError(f"metric {self.name!r} needs the truth")
         expected, given = self.decode(truth.y, predictions.as_array())
-        return float(self.function(expected, given))
+        if truth.weight is None or not self._takes_weights:
+            return float(self.function(expected, given))
+        return float(self.function(expected, given, sample_weight=truth.weight)) if truth.weight.any() else float("nan")
+
+    @cached_property
+    def _takes_weights(self) -> bool:
+        try:
+            return "sample_weight" in inspect.signature(self.function).parameters
+        except (TypeError, ValueError):  # of a callable that does not tell
+            return False
 
 
 def _aim_of(name: str) -> str:

@@ -16,7 +16,7 @@ _BALANCED = 4e7
 
 
 def split(problem: Problem, table: Table, plan: FoldPlan, strata: IntArray) -> list[Fold]:
-    """Folds by the first rule that applies: given, time, groups, stratified.
+    """Folds by the first rule that applies: given, time (and groups), groups, stratified.
 
     Args:
         strata: (n,) codes whose shares every fold should keep.
@@ -24,10 +24,24 @@ def split(problem: Problem, table: Table, plan: FoldPlan, strata: IntArray) -> l
     if plan.given is not None:
         return [Fold(np.asarray(train, np.int64), np.asarray(valid, np.int64)) for train, valid in plan.given]
     if "time" in problem.roles:
-        return forward(time_values(table[problem.roles["time"]]), plan)
+        folds = forward(time_values(table[problem.roles["time"]]), plan)
+        return _apart(folds, group_codes(table[problem.roles["groups"]])) if "groups" in problem.roles else folds
     if "groups" in problem.roles:
         return grouped(group_codes(table[problem.roles["groups"]]), strata, plan)
     return stratified(strata, plan)
+
+
+def _apart(folds: Sequence[Fold], groups: IntArray) -> list[Fold]:
+    """The folds without the training rows of groups that are judged. Raises DataError where none would be left."""
+    kept = [Fold(fold.train[~np.isin(groups[fold.train], groups[fold.valid])], fold.valid) for fold in folds]
+    if not all(len(fold.train) for fold in kept):
+        raise DataError(
+            "groups-recur",
+            "every group of the past recurs later: no row is left to learn from",
+            "groups and time",
+            "Give either groups or time.",
+        )
+    return kept
 
 
 def stratified(strata: IntArray, plan: FoldPlan) -> list[Fold]:

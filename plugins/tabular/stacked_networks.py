@@ -141,7 +141,9 @@ class Stack:
         part |= {"counts": inputs.counts, "offsets": inputs.offsets}
         part["unknown"] = np.full(len(inputs.many), len(inputs.means) - 1)
         part["dense"] = np.concatenate([first[:m], marked, first[m + g + inputs.levels :]])
-        part |= self._tables(inputs, weights, np.concatenate([first[m + g :][: inputs.levels], first[:1] * 0.0]))
+        part |= self._tables(
+            inputs, weights, np.concatenate([first[m + g :][: inputs.levels], np.zeros((1, self.width))])
+        )
         return part
 
     def _tables(self, inputs: Inputs, weights: Mapping[str, AnyArray], levels: FloatArray) -> dict[str, AnyArray]:

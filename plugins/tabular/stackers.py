@@ -32,6 +32,7 @@ from automl.contract import (
 
 from .base import PROBABILITIES, numbers
 from .lightgbm import objective
+from .tree_text import TreeSums, TreeText
 
 _TINY = 1e-6
 _ENOUGH = 2500
@@ -129,8 +130,8 @@ class BoostedStacker(Stacker):
     kind: str
     columns: tuple[str, ...]
     rounds: int
-    text: str
-    _booster: Any = None
+    text: str = ""
+    _sums: TreeSums | None = None
 
     def fit(
         self,
@@ -155,32 +156,32 @@ class BoostedStacker(Stacker):
         order = np.random.default_rng([abs(ctx.seed), 301]).permutation(len(y))[:_MOST]
         held = len(order) // _HELD
         self.rounds = data.best_rounds(settings, np.sort(order[held:]), np.sort(order[:held]))
-        self.text = data.boosted(settings, np.sort(order), self.rounds).model_to_string() if self.rounds else ""
+        if self.rounds:
+            grown = data.boosted(settings, np.sort(order), self.rounds)
+            self.text = TreeText.read(grown.model_to_string()).write()
         return self
 
     def apply(self, members: Sequence[Predictions], request: Request) -> Predictions:
         """The corrected answer; `request.X` is the table of the features."""
         if not self.rounds:
             return members[0]
-        raw = self.booster().predict(self._inputs(members, request.X), raw_score=True, num_threads=1)
-        moved = self._start(members[0]) + np.asarray(raw)
+        start, raw = self._start(members[0]), self.sums()(self._inputs(members, request.X))
+        moved = start + raw.reshape(start.shape)
         if self.kind != PROBABILITIES:
             return ArrayPredictions(self.kind, moved[:, None])
         if moved.ndim == 1:
             moved = np.column_stack([np.zeros(len(moved)), moved])
         return ArrayPredictions(self.kind, _softmax(moved))
 
-    def booster(self) -> Any:
+    def sums(self) -> TreeSums:
         """The trees, read from their text once."""
-        if self._booster is None:
-            import lightgbm
-
-            self._booster = lightgbm.Booster(model_str=self.text)
-        return self._booster
+        if self._sums is None:
+            self._sums = TreeSums([TreeText.load(self.text)])
+        return self._sums
 
     def state(self) -> Mapping[str, Any]:
         """Everything but the trees as LightGBM holds them: their text is enough."""
-        return {name: value for name, value in vars(self).items() if name != "_booster"}
+        return {name: value for name, value in vars(self).items() if name != "_sums"}
 
     def _start(self, answer: Predictions) -> FloatArray:
         """(n,) or (n, K) raw scores of the first answer."""
@@ -193,7 +194,8 @@ class BoostedStacker(Stacker):
     def _inputs(self, members: Sequence[Predictions], table: Table) -> AnyArray:
         """(n, …) float32: what the members say, then the features."""
         said = [self._start(member).reshape(len(member), -1) for member in members]
-        return np.concatenate([*said, numbers(table.select(self.columns))], axis=1, dtype=np.float32)
+        joined = np.concatenate([*said, numbers(table.select(self.columns))], axis=1, dtype=np.float32)
+        return np.ascontiguousarray(joined)
 
 
 class _Data:

@@ -23,9 +23,13 @@ def test_what_is_written_comes_back(tmp_path: Path) -> None:
         "words": ("a", None, True),
         "nested": {1: [np.arange(3), {"x": np.zeros((2, 2), dtype=np.float32)}]},
         "names": np.array(["a", "b"], dtype=object),
+        "scalar": np.array(3.0),
+        "turned": np.arange(6).reshape(2, 3).T,
     }
     write_state(tmp_path, state)
     found = read_state(tmp_path)
+    assert found["scalar"].shape == ()
+    assert found["turned"].tolist() == [[0, 3], [1, 4], [2, 5]]
     assert math.isnan(found.pop("nan"))
     assert (found["number"], found["words"]) == (3, ("a", None, True))
     assert found["nested"][1][0].tolist() == [0, 1, 2]

@@ -123,6 +123,14 @@ def test_a_table_without_columns_gets_the_average(bench: Any, problems: Mapping[
     np.testing.assert_allclose(bench.fit(name, data).predict(data.table).ravel(), data.y.mean())
 
 
+def test_columns_that_do_not_vary_get_about_the_average(bench: Any, problems: Mapping[str, Any], name: str) -> None:
+    data = problems["real"]
+    columns = tuple(column.over(np.repeat(column.values[:1], len(column))) for column in data.table)
+    data = replace(data, table=Table(columns, len(data.table)))
+    said = bench.fit(name, data).predict(data.table)
+    assert abs(said.mean() - data.y.mean()) < data.y.std()
+
+
 def test_expired_time_still_gives_a_model(bench: Any, problems: Mapping[str, Any], name: str) -> None:
     data = problems["two"]
     fitted = bench.fit(name, data, data.rows(np.arange(50)), seconds=-1.0)

@@ -33,8 +33,8 @@ def loaded(task: TaskPlugin, y: Any, **more: Any) -> tuple[Problem, Table]:
     """The problem of a small table with this target; `more` are settings of the task."""
     rng = np.random.default_rng(0)
     X = pd.DataFrame({"a": rng.normal(size=len(y)), "b": rng.normal(size=len(y))})
-    weight = more.pop("sample_weight", None)
-    intake = ingest(X, y, sample_weight=weight)
+    beside = {role: more.pop(role, None) for role in ("sample_weight", "groups", "time")}
+    intake = ingest(X, y, **beside)
     rows = np.arange(len(intake.table), dtype=np.int64)
     return task.load(intake.table, {**intake.roles, **more}, rows), intake.table
 
@@ -149,6 +149,9 @@ def test_a_label_that_was_not_learnt_is_named_with_its_row() -> None:
     few = Problem(**{**vars(problem), "facts": {**problem.facts, "classes": ["a", "b"]}})
     with pytest.raises(DataError, match=r"label-unknown.*'c'.*row 2"):
         task.truth(few, table, np.arange(5, dtype=np.int64))
+    levels = table[problem.roles["target"]].over(np.full(N + 5, -1, dtype=np.int32))
+    with pytest.raises(DataError, match=r"label-unknown.*missing or was not there at fit.*fit again"):
+        task.codes(problem, levels)
 
 
 @pytest.mark.parametrize(
@@ -180,7 +183,7 @@ def test_one_class_with_weight_is_one_class() -> None:
 
 
 def test_weights_reach_batch_and_truth_as_they_are() -> None:
-    weight = np.linspace(0, 2, N)
+    weight = np.linspace(0.1, 2, N)
     problem, table = loaded(Binary(), np.tile([0, 1], 20), sample_weight=weight)
     rows = np.array([3, 1, 20], dtype=np.int64)
     batch = Binary().batch(problem, table, rows, "matrix")
@@ -189,6 +192,32 @@ def test_weights_reach_batch_and_truth_as_they_are() -> None:
     assert truth is not None
     assert batch.weight.tolist() == truth.weight.tolist() == weight[rows].tolist()
     assert len(problem.features) == 2
+
+
+def test_shares_of_classes_are_those_of_their_weight() -> None:
+    problem, _ = loaded(Binary(), np.repeat([0, 1], [30, 10]), sample_weight=np.repeat([1.0, 3.0], [30, 10]))
+    assert problem.facts["shares"].tolist() == [0.5, 0.5]
+
+
+def test_rows_of_weight_0_make_no_class_and_no_bound() -> None:
+    weight = np.where(np.arange(N) < N // 2, 0.0, 1.0)
+    words = np.where(weight == 0, "unknown", np.where(np.arange(N) % 2, "yes", "no"))
+    problem, table = loaded(Binary(), words.astype(object), sample_weight=weight)
+    assert problem.facts["classes"] == ["no", "yes"]
+    assert len(table) == N // 2
+    problem, _ = loaded(Regression(), np.where(weight == 0, -999.0, np.linspace(0, 1, N)), sample_weight=weight)
+    assert problem.facts["low"] >= 0
+
+
+def test_customers_that_recur_are_learnt_from_only_while_they_are_not_judged() -> None:
+    months, who = np.arange(N) // 4, np.arange(N) // 5
+    problem, table = loaded(Regression(), np.linspace(0, 1, N) ** 2, time=months, groups=who)
+    for fold in Regression().folds(problem, table, FoldPlan(3)):
+        assert len(fold.train)
+        assert not set(who[fold.train]) & set(who[fold.valid])
+    problem, table = loaded(Regression(), np.linspace(0, 1, N) ** 2, time=months, groups=np.arange(N) % 2)
+    with pytest.raises(DataError, match="groups-recur"):
+        Regression().folds(problem, table, FoldPlan(3))
 
 
 def test_rare_classes_are_noticed() -> None:

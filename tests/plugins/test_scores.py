@@ -13,7 +13,7 @@ from automl.plugins.tabular.multiclass import Multiclass
 from automl.plugins.tabular.regression import Regression
 from sklearn import metrics as reference
 
-from automl.contract import ArrayPredictions, Metric, Problem, Request, Truth
+from automl.contract import ArrayPredictions, Metric, Problem, Request, Truth, size_of
 
 SEEDS = range(6)
 Figure = Callable[..., float]
@@ -125,11 +125,30 @@ def test_metrics_of_numbers_equal_scikit_learns(name: str, weighted: bool) -> No
         assert own == pytest.approx(NUMERIC[name](y, p, w), rel=1e-9)
 
 
-def test_the_median_error_is_scikit_learns_without_weights() -> None:
+@pytest.mark.parametrize("n", [1, 2, 50, 51])
+@pytest.mark.parametrize("weighted", [False, True], ids=["plain", "weighted"])
+def test_the_median_error_is_scikit_learns(n: int, weighted: bool) -> None:
+    rng = np.random.default_rng(n)
+    y, p, w = rng.normal(size=n), rng.normal(size=n), rng.integers(1, 4, n).astype(float) if weighted else None
+    own = scored(Regression().metrics(NUMBERS)["median_absolute_error"], y, p[:, None], w)
+    assert own == pytest.approx(reference.median_absolute_error(y, p, sample_weight=w))
+
+
+def test_functions_that_take_weights_are_given_them() -> None:
     rng = np.random.default_rng(0)
-    y, p = rng.normal(size=51), rng.normal(size=51)
-    own = scored(Regression().metrics(NUMBERS)["median_absolute_error"], y, p[:, None], None)
-    assert own == pytest.approx(reference.median_absolute_error(y, p))
+    y, p, w = rng.normal(size=30), rng.normal(size=(30, 1)), rng.exponential(size=30)
+    metric = Regression().metric(NUMBERS, reference.mean_absolute_error)
+    assert scored(metric, y, p, w) == pytest.approx(reference.mean_absolute_error(y, p, sample_weight=w))
+    assert scored(metric, y, p, None) == pytest.approx(reference.mean_absolute_error(y, p))
+    plain = Regression().metric(NUMBERS, lambda truth, said: reference.mean_absolute_error(truth, said))
+    assert scored(plain, y, p, w) == pytest.approx(reference.mean_absolute_error(y, p))
+
+
+def test_rows_of_weight_0_at_the_top_leave_a_precision_area() -> None:
+    p = np.array([0.9, 0.8, 0.7, 0.6, 0.5])
+    y, w = np.array([1, 1, 0, 1, 0]), np.array([0.0, 1, 1, 1, 1])
+    own = scored(Binary().metrics(binary())["average_precision"], y, np.column_stack([1 - p, p]), w)
+    assert own == pytest.approx(reference.average_precision_score(y, p, sample_weight=w))
 
 
 def test_a_certain_mistake_costs_much_but_not_infinitely_much() -> None:
@@ -159,6 +178,16 @@ def test_rmse_of_folds_is_the_rmse_of_all_rows() -> None:
     parts = [slice(0, 20), slice(20, 50), slice(50, 90)]
     folds = [scored(metric, y[part], p[part], None) for part in parts]
     assert metric.aggregate(folds, [20, 30, 40]) == pytest.approx(scored(metric, y, p, None))
+
+
+def test_folds_count_by_the_weight_of_their_rows() -> None:
+    rng = np.random.default_rng(0)
+    y, p, w = rng.normal(size=90), rng.normal(size=(90, 1)), rng.exponential(size=90) * np.repeat([1, 9], [60, 30])
+    metric = Regression().metrics(NUMBERS)["mae"]
+    parts = [slice(0, 20), slice(20, 60), slice(60, 90)]
+    sizes = [size_of(Truth(y[part], w[part]), Request(np.arange(90)[part])) for part in parts]
+    folds = [scored(metric, y[part], p[part], w[part]) for part in parts]
+    assert metric.aggregate(folds, sizes) == pytest.approx(scored(metric, y, p, w))
 
 
 def test_classes_that_neither_occur_nor_are_decided_for_do_not_lower_f1_macro() -> None:

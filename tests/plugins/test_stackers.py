@@ -169,3 +169,25 @@ def test_boosting_ends_at_the_deadline() -> None:
     ctx = CombineContext(LOSS, deadline=time.monotonic() - 1)
     with pytest.raises(TimeoutError, match="than there is time for"):
         BoostedStacker().fit(case.folds(), case.truths(), case.requests(), ctx)
+
+
+def test_a_number_that_is_missing_for_the_first_time_goes_with_most_rows() -> None:
+    case = Case(1)
+    years = np.random.default_rng(1).uniform(1900, 2000, N)
+    case.truth = Truth(case.truth.y + 3.0 * (years > 1920))
+    case.table = Table((case.table["f0"].over(years), case.table["f1"]), N)
+    stacker = case.fit(BoostedStacker)
+    unknown = Table((case.table["f0"].over(np.full(N, np.nan)), case.table["f1"]), N)
+    moved = stacker.apply(case.members, Request(np.arange(N), unknown)).as_array() - case.members[0].as_array()
+    assert np.median(moved) > 1.5
+
+
+@pytest.mark.parametrize("outputs", [1, 2, 4])
+def test_a_row_alone_is_corrected_as_in_a_batch(outputs: int) -> None:
+    case = Case(outputs, shift=1.5)
+    stacker = case.fit(BoostedStacker)
+    together = stacker.apply(case.members, Request(np.arange(N), case.table)).as_array()
+    for row in (0, 7):
+        at = np.array([row])
+        alone = stacker.apply([member.take(at) for member in case.members], Request(at, case.table.take(at)))
+        np.testing.assert_allclose(alone.as_array(), together[at], rtol=1e-9)

@@ -34,7 +34,7 @@ class Bench:
         self.clock = Clock(settings)
         monkeypatch.setattr(blender, "blend", self.blend)
         task: Any = SimpleNamespace(combiners=lambda problem: (), bounds=lambda problem: (-np.inf, np.inf))
-        scorer: Any = SimpleNamespace(judged=1, truths=[None], requests=[None], features=lambda: [None])
+        scorer: Any = SimpleNamespace(judged=1, truths=[None], requests=[None], kin=None)
         given: Any = SimpleNamespace()
         self.budget = Budget(settings)
         told = (settings, self.clock, self.folds_of, KEPT, self.budget)
