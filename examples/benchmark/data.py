@@ -1,15 +1,18 @@
-"""Data sets that anybody has: scikit-learn's bundled and generated ones, those of `generated.py` and `packaged.py`."""
+"""Data sets that anybody has: scikit-learn's, generated ones, those of packages; and your own (`own.py`)."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from generated import defaults, machines, million, rents
+from own import FOLDER, described
 from packaged import econometric, flagged, islp, survey
 from sklearn import datasets
 
@@ -155,6 +158,8 @@ LARGE = {
     **{f"growth_{name}": Data(partial(_grown, n), "target", *BINARY, test=GROWTH_TEST) for name, n in GROWTH.items()},
 }
 GROUPS = {"bundled": BUNDLED, "made": MADE, "sized": SIZED, "packaged": PACKAGED, "large": LARGE}
+if FOLDER in os.environ:
+    GROUPS["own"] = {about.pop("name"): Data(**about) for about in described(Path(os.environ[FOLDER]))}
 DATA = {name: data for group in GROUPS.values() for name, data in group.items()}
 
 

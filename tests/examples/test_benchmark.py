@@ -19,7 +19,7 @@ import pytest
 from ablate import AS_IT_IS, CHANGES, SEARCHES, ablation_table, system_of
 from ablate import planned as ablations
 from bank import FOLDS, SPACES, Bank, pool_of
-from data import DATA, GROWTH_TEST, PACKAGED, named
+from data import DATA, GROWTH_TEST, PACKAGED, Data, named
 from generated import BLOCK, defaults, machines, million, rents
 from growth import growth_table
 from learn_portfolio import BUDGETS, MODELS, Ensemble, choose, chosen, spent, start_rows
@@ -282,6 +282,24 @@ def test_an_ablation_is_a_line_and_its_options_are_the_engines() -> None:
     told = ablation_table(rows)
     assert "| 60 s | no repeats | 1 of 1 | 1.25 | – | 2 | 4 |" in told
     assert "| 60 s | no calibration | 1 of 1 | 1.1 | – | 2 | 4 |" in told
+
+
+def test_tables_of_a_folder_keep_the_test_part_that_they_name(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"a": range(10), "y": [0, 1] * 5, "part": ["test", "train"] * 5})
+    frame.to_parquet(tmp_path / "one.parquet")
+    frame.drop(columns="part").to_parquet(tmp_path / "two.parquet")
+    plain = {"target": "y", "task": "binary", "metric": "roc_auc"}
+    sets = [{"name": name, "file": f"{name}.parquet", **plain} for name in ("one", "two")]
+    sets.append({"name": "songs", "file": "songs.parquet", **plain, "task": "melody"})
+    (tmp_path / "manifest.json").write_text(json.dumps({"split_column": "part", "datasets": sets}), encoding="utf-8")
+    one, two = ({name: value for name, value in about.items() if name != "name"} for about in described(tmp_path))
+    for seed in (0, 1):
+        train, test = Data(**one).split(seed)
+        assert test.a.tolist() == [0, 2, 4, 6, 8]
+        assert list(train.columns) == ["a", "y"]
+    assert [len(part) for part in Data(**two).split(0)] == [7, 3]
+    with pytest.raises(SystemExit, match="own.py"):
+        described(tmp_path / "nowhere")
 
 
 def test_growth_is_told_by_size_and_limit() -> None:
