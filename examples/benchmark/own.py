@@ -3,8 +3,8 @@
     {"split_column": "part", "datasets": [
         {"name": "churn", "file": "churn.parquet", "target": "churned", "task": "binary", "metric": "roc_auc"}, …]}
 
-Rows whose `split_column` says "test" are held back; it may be left out of a file, and 30 % are then drawn by the seed. Other
-tasks than ``binary``, ``multiclass`` and ``regression`` are passed over.
+Rows whose `split_column` says "test" are held back; it may be left out of a file, and 30 % are then drawn by the seed.
+Other tasks than ``binary``, ``multiclass`` and ``regression`` are passed over.
 """
 
 from __future__ import annotations

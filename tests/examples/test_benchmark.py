@@ -24,6 +24,7 @@ from generated import BLOCK, defaults, machines, million, rents
 from growth import growth_table
 from learn_portfolio import BUDGETS, MODELS, Ensemble, choose, chosen, spent, start_rows
 from measure import TreeSampler, error_of, size_mb
+from own import described
 from report import PAGES, PRESETS, comparison_table, cost_table, main, preset_table, promise_table
 from rows import Pair, Results, cost_ratio, log_ratio, read, signed_rank_p
 from run import Fit, done, made, planned, series
@@ -298,7 +299,7 @@ def test_tables_of_a_folder_keep_the_test_part_that_they_name(tmp_path: Path) ->
         assert test.a.tolist() == [0, 2, 4, 6, 8]
         assert list(train.columns) == ["a", "y"]
     assert [len(part) for part in Data(**two).split(0)] == [7, 3]
-    with pytest.raises(SystemExit, match="own.py"):
+    with pytest.raises(SystemExit, match=r"own\.py"):
         described(tmp_path / "nowhere")
 
 
