@@ -316,7 +316,7 @@ class AutoML(Parameters, Portable):
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> None:
         """Write the model to a folder, without pickle. Raises OptionError when something else is there."""
-        export(self._ready().manifest.folder, Path(path), overwrite)
+        export(self._ready().manifest, Path(path), overwrite)
 
     def to_optuna(self, storage: Any, study_name: str | None = None) -> list[str]:
         """Write the trials as Optuna studies, for optuna-dashboard: one of all, and one of each model with its knobs.

@@ -27,9 +27,7 @@ class Portable:
         state = {name: value for name, value in vars(self).items() if name not in _HERE_ONLY}
         predictor: Predictor | None = getattr(self, "_predictor", None)
         if predictor is not None:
-            folder = predictor.manifest.folder
-            names = [*predictor.manifest.files, "manifest.json"]
-            state[_FILES] = {name: (folder / name).read_bytes() for name in names}
+            state[_FILES] = predictor.manifest.contents()
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from automl.contract import (
     ADDITIVE,
+    AnyArray,
     ArrayPredictions,
     ArtifactError,
     DataError,
@@ -64,6 +65,8 @@ class Predictor:
         """Let further models of the run answer by name, as long as its folder is there."""
         self._guests = {member.name: member for member in members if self.plan.member(member.name) is None}
         self._run_folder = folder
+        for member in self._guests.values():
+            folder.note(member.key)
 
     @classmethod
     def open(cls, path: Path | str, registry: Registry) -> Predictor:
@@ -130,8 +133,8 @@ class Predictor:
 
     def _folder_of(self, member: Member, fold: int) -> Path:
         if member.name in self._guests and self._run_folder is not None:
-            return self._run_folder.model_folder(member.key, fold)
-        return self.manifest.model_folder(member.key, fold)
+            return self._run_folder.unchanged_folder(member.key, fold)
+        return self.manifest.unchanged_folder(member.key, fold)
 
     def check_plugins(self) -> None:
         """Raise ArtifactError when the ensemble needs a plugin or a library that is not here. No model is read."""
@@ -217,9 +220,9 @@ class Predictor:
     def labelled(self, data: Any, y: Any = None, sample_weight: Any = None) -> tuple[Table, Truth | None]:
         """Data with its target as table and truth, weighted if weights are given or among the data's columns.
 
-        Raises DataError when the target is missing.
+        Rows without a target are left out, as they are in `fit`. Raises DataError when the target is missing.
         """
-        table, _ = self.schema.apply(data, y)
+        table, known = self.schema.labelled(data, y)
         target = self.problem.roles.get("target")
         if target is not None and target not in table.names:
             raise DataError(
@@ -227,10 +230,23 @@ class Predictor:
                 f"the data has no column {self._target_label()!r} to score against",
                 fix="Pass data that contains the target, or the target beside it: score(X, y).",
             )
+        weight = None if sample_weight is None else given_weights(sample_weight, len(table))
+        if known is not None and not known.all():
+            table, weight = self._with_target(table, known), None if weight is None else weight[known]
         truth = self.task.truth(self.problem, table, np.arange(len(table), dtype=np.int64))
-        if truth is not None and sample_weight is not None:
-            truth.weight = given_weights(sample_weight, len(table))
+        if truth is not None and weight is not None:
+            truth.weight = weight
         return table, truth
+
+    def _with_target(self, table: Table, known: AnyArray) -> Table:
+        """The rows that have one."""
+        if not known.any():
+            raise DataError(
+                "target-all-missing",
+                f"no row has a value in {self._target_label()!r} to score against",
+                fix="Give rows with a target.",
+            )
+        return table.take(np.flatnonzero(known))
 
     def scored(self, metric: Metric, table: Table, truth: Truth | None, model: str | None = None) -> float:
         """Score on labelled data, higher is better."""

@@ -34,8 +34,7 @@ def predict(
     if output is not None:
         check_writable(output, overwrite)
     fitted = AutoML.load(model)
-    table = read_table(data)
-    answer = fitted.predict_proba(table, model=name) if proba else fitted.predict(table, model=name)
+    answer = fitted.predict_proba(data, model=name) if proba else fitted.predict(data, model=name)
     frame = predictions_frame(answer)
     if output is not None:
         write_table(frame, output)
@@ -63,16 +62,15 @@ def evaluate(
     from automl import AutoML
 
     fitted = AutoML.load(model)
-    table = read_table(data)
-    score = float(fitted.score(table))
-    low, high = (float(bound) for bound in fitted.score_interval(len(table), level=level))
+    rows, score = len(read_table(data)), float(fitted.score(data))
+    low, high = (float(bound) for bound in fitted.score_interval(rows, level=level))
     if as_json:
-        told = {"metric": fitted.metric_, "score": score, "rows": len(table)}
+        told = {"metric": fitted.metric_, "score": score, "rows": rows}
         emit_json({**told, "level": level, "low": low, "high": high})
         return
     verdict = "kept" if low <= score <= high else "above: easier rows, or rows it learnt from"
     verdict = "below: this data differs from what the model learnt from" if score < low else verdict
-    show(f"score {figure(score)} on {len(table)} rows ({fitted.metric_}; higher is better, so errors are negative)")
+    show(f"score {figure(score)} on {rows} rows ({fitted.metric_}; higher is better, so errors are negative)")
     show(f"promised {figure(low)} to {figure(high)} ({level:.0%}): {verdict}")
 
 
@@ -90,7 +88,7 @@ def leaderboard(
     from automl import AutoML
     from automl.report import render_leaderboard
 
-    board: Any = AutoML.load(model).leaderboard(None if data is None else read_table(data))
+    board: Any = AutoML.load(model).leaderboard(data)
     if as_json:
         emit_json({"leaderboard": records(board)})
     else:

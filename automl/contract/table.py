@@ -2,7 +2,7 @@
 
 kind        values                                   missing
 numeric     float64 (n,)                             NaN
-category    int32 codes (n,), levels beside them     -1
+category    int32 codes (n,), levels beside them     -1   (a value that fit did not see: the number of levels)
 datetime    float64 (n,), UTC seconds since 1970     NaN
 text        object (n,) of str                       None
 image       object (n,) of str paths or bytes        None
@@ -104,7 +104,8 @@ class Column:
     def originals(self) -> list[Any]:
         """The values as the caller had them: levels for codes, whole numbers as int, None where missing."""
         if self.kind == "category":
-            return [self.levels[code] if code >= 0 else None for code in self.values.tolist()]
+            known = (*self.levels, None, None)  # -1 counts from the end
+            return [known[code] for code in self.values.tolist()]
         values = self.values.tolist()
         if self.kind in ("numeric", "datetime"):
             whole = self.origin.startswith(("int", "uint"))

@@ -105,8 +105,9 @@ def blend(
         calibrate: False leaves the answer as it is combined.
         most: about how many members may have a share.
     """
-    known = () if costs is None else tuple(costs)
-    ctx = CombineContext(metric, seed, deadline, known, budget, tuple(families or ()), most=most)
+    ctx = CombineContext(
+        metric, seed, deadline, tuple(() if costs is None else costs), budget, tuple(families or ()), most=most
+    )
     every = ctx.seconds(len(members))
     allowed, budget = affordable(every, budget)
     positions = tuple(int(m) for m in allowed)
@@ -114,8 +115,7 @@ def blend(
     chosen, scorer, started = [members[m] for m in positions], Scorer(truths, requests, metric), time.monotonic()
     values = scorer.table(chosen) if fold_values is None else scorer.learn(fold_values[allowed])
     calls = _calls(scorer, calls, deadline, time.monotonic() - started)
-    scores = np.array([scorer.total(row) for row in values])
-    engines = (GreedyMean,) if greedy else ENGINES
+    scores, engines = np.array([scorer.total(row) for row in values]), (GreedyMean,) if greedy else ENGINES
     pool = Pool(chosen, positions, every[allowed], scores, calls, ctx, bounds, engines, calibrate)
     shown = None
     if features is not None and any(kind.needs_features for kind in combiners):

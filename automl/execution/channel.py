@@ -19,6 +19,8 @@ _FD = struct.Struct("i")
 _CHUNK = 1 << 20
 _SEND_SECONDS = 10
 _MOST_FILES = 64
+_SMALL = 1 << 16
+_IN_FILE = 1 << 63
 
 
 class Channel:
@@ -45,6 +47,20 @@ class Channel:
         if fd is not None:
             socket.send_fds(self._end, [b"f"], [fd])
 
+    def lend(self, message: Any) -> None:
+        """Send a picklable message for `receive`, in a nameless file if it is large: the peer need not be reading.
+
+        Raises OSError.
+        """
+        body = pickle.dumps(message, protocol=5)
+        if len(body) <= _SMALL:
+            self._end.sendall(_HEAD.pack(len(body)) + body)
+            return
+        with nameless_file(len(body)) as file:
+            write_all(file.fileno(), memoryview(body))
+            self._end.sendall(_HEAD.pack(_IN_FILE))
+            socket.send_fds(self._end, [b"f"], [file.fileno()])
+
     def send_if_room(self, message: Any) -> None:
         """Send a small message unless the peer is far behind, then drop it: for progress, which must never block."""
         if select.select([], [self._end], [], 0)[1]:
@@ -53,7 +69,7 @@ class Channel:
     def receive(self) -> Any:
         """The next message, however long it takes. Raises EOFError when the peer is gone."""
         (size,) = _HEAD.unpack(self._exactly(_HEAD.size))
-        return pickle.loads(self._exactly(size))
+        return pickle.loads(_content(self.receive_fd()) if size == _IN_FILE else self._exactly(size))
 
     def receive_fd(self) -> int:
         """The file that came with the message just received."""
@@ -93,8 +109,7 @@ class Channel:
         """The bytes that came with the oldest `put` whose file was not taken yet. Raises EOFError if there is none."""
         if not self._fds:
             raise EOFError("the message came without its file")
-        with open(self._fds.popleft(), "rb") as file:
-            return os.pread(file.fileno(), os.fstat(file.fileno()).st_size, 0)
+        return _content(self._fds.popleft())
 
     @property
     def midway(self) -> bool:
@@ -137,3 +152,9 @@ class Channel:
                 raise EOFError("the driver is gone")
             view = view[count:]
         return data
+
+
+def _content(fd: int) -> bytes:
+    """The bytes of a file that came with a message, which is closed."""
+    with open(fd, "rb") as file:
+        return os.pread(file.fileno(), os.fstat(file.fileno()).st_size, 0)

@@ -151,21 +151,23 @@ class LocalWorker(Worker):
         self.channel = Channel(ours)
         self.channel.give_up_sending()
         guard.watch(self._process.pid)
-        self._say(hello)
+        self._say(lambda: self.channel.send(hello))
         if data.generation:
             self.share()
 
     def share(self) -> None:
         """Send it the open file that holds the data, and where modules are found now."""
         self.ready = False
-        if self._data.shared is not None:
-            self._say(("data", self._data.generation, module_paths()), self._data.shared.fd)
+        shared, message = self._data.shared, ("data", self._data.generation, module_paths())
+        if shared is not None:
+            self._say(lambda: self.channel.send(message, shared.fd))
 
     def send(self, job: Job) -> None:
-        """Send the job, by value where it holds what has no import path."""
+        """Send the job, by value where it holds what has no import path, to a worker that may be busy with another."""
         import cloudpickle
 
-        self._say(("job", cloudpickle.dumps(job, protocol=5)))
+        parcel = cloudpickle.dumps(job, protocol=5)
+        self._say(lambda: self.channel.lend(("job", parcel)))
 
     def collect(self) -> Sequence[Ready | Ended | Event]:
         """Read its socket; a socket that is closed, or a process that is gone, is its end."""
@@ -216,9 +218,9 @@ class LocalWorker(Worker):
         """Does it hold 1.5 GB more than before its first job?"""
         return self.memory() - self._rested > _GROWTH
 
-    def _say(self, message: object, fd: int | None = None) -> None:
+    def _say(self, deliver: Callable[[], None]) -> None:
         try:
-            self.channel.send(message, fd)
+            deliver()
         except OSError:
             self.kill()
 

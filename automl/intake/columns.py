@@ -82,6 +82,10 @@ def from_arrow(array: Any) -> Raw:
     if isinstance(array, pa.Array):
         array = pa.chunked_array([array])
     kind = array.type
+    if pa.types.is_run_end_encoded(kind):
+        return from_arrow(_run_ends_decoded(array))
+    if array.null_count == len(array):
+        return all_missing(len(array), str(kind))
     for test, read in _arrow_readers():
         if test(kind):
             return read(array)
@@ -90,11 +94,17 @@ def from_arrow(array: Any) -> Raw:
     raise DataTypeError("dtype-unknown", f"no column can be made of Arrow type {kind}", "", "Cast it first.")
 
 
+def _run_ends_decoded(array: Any) -> Any:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    return pa.chunked_array([pc.run_end_decode(chunk) for chunk in array.chunks], array.type.value_type)
+
+
 def _arrow_readers() -> list[tuple[Callable[[Any], bool], Callable[[Any], Raw]]]:
     import pyarrow.types as t
 
     return [
-        (t.is_null, lambda a: all_missing(len(a), "object")),
         (t.is_boolean, lambda a: Raw("bool", a.cast("int8").to_numpy().astype(np.float64), "bool")),
         (t.is_integer, _arrow_integer),
         (t.is_floating, lambda a: Raw("number", a.cast("float64").to_numpy(), str(a.type))),
@@ -103,6 +113,7 @@ def _arrow_readers() -> list[tuple[Callable[[Any], bool], Callable[[Any], Raw]]]
         (_is_text, lambda a: Raw("strings", a.to_numpy(), "str")),
         (t.is_dictionary, _arrow_dictionary),
         (_is_binary, lambda a: settle(_objects(a.to_pylist()))),
+        (t.is_union, lambda a: settle(_objects(a.to_pylist()))),
         (t.is_nested, lambda a: Raw("cells", _objects(a.to_pylist()), "object")),
     ]
 

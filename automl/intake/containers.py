@@ -12,6 +12,7 @@ import numpy as np
 
 from automl.contract import AnyArray, DataError, Finding
 from automl.intake.columns import from_any, from_arrow, from_pandas, from_sequence
+from automl.intake.delimited import Texts
 from automl.intake.raw import Raw, from_numpy
 from automl.intake.refusals import DataTypeError, shorten
 from automl.intake.wrap import Container
@@ -66,14 +67,15 @@ def key_of(label: Any) -> Any:
     return label if isinstance(label, str | bool | int | float) else str(label)
 
 
-def open_table(data: Any) -> Frame:
+def open_table(data: Any, texts: Texts | None = None) -> Frame:
     """Open any container.
 
     Reads pandas, polars (eager and lazy), pyarrow, numpy (2-D and structured), lists of dicts or rows, dicts of
-    columns, paths of CSV and Parquet files, and whatever speaks the Arrow stream protocol or narwhals.
+    columns, paths of CSV and Parquet files, and whatever speaks the Arrow stream protocol or narwhals. `texts` says
+    which columns of a CSV file to read as strings; None leaves that to pandas.
     Raises DataError or DataTypeError, before anything is converted, for the rest.
     """
-    frame = _open(data)
+    frame = _open_file(data, texts) if isinstance(data, str | Path) else _open(data)
     _check_labels(frame)
     return frame
 
@@ -95,8 +97,6 @@ def _open(data: Any) -> Frame:
         return _open_arrow(data)
     if isinstance(data, np.ndarray):
         return _open_array(data)
-    if isinstance(data, str | Path):
-        return _open_file(data)
     if isinstance(data, dict):
         return _open_dict(data)
     if isinstance(data, list | tuple):
@@ -104,7 +104,7 @@ def _open(data: Any) -> Frame:
     return _open_other(data)
 
 
-def _open_file(path: str | Path) -> Frame:
+def _open_file(path: str | Path, texts: Texts | None) -> Frame:
     """A file on disk or behind a URL. Parquet is read when a column is asked for, all else at once."""
     from automl.intake.files import described, read_file
 
@@ -118,7 +118,7 @@ def _open_file(path: str | Path) -> Frame:
             container,
             row_bytes=parquet.row_bytes,
         )
-    table, findings = read_file(path)
+    table, findings = read_file(path, texts)
     return replace(_open_pandas(table), findings=findings)
 
 
@@ -193,8 +193,7 @@ def _open_array(data: AnyArray) -> Frame:
 
 
 def _open_dict(data: dict[Any, Any]) -> Frame:
-    if data and all(isinstance(value, str | bytes) or not hasattr(value, "__len__") for value in data.values()):
-        data = {label: [value] for label, value in data.items()}
+    data = _as_long(data)
     columns = list(data.values())
     lengths = {label: len(column) for label, column in data.items()}
     if len(set(lengths.values())) > 1:
@@ -206,6 +205,23 @@ def _open_dict(data: dict[Any, Any]) -> Frame:
             "Give every column the same number of rows.",
         )
     return Frame(tuple(data), next(iter(lengths.values()), 0), lambda i: from_any(columns[i]), Container())
+
+
+def _as_long(data: dict[Any, Any]) -> dict[Any, Any]:
+    """Single values stand in every row, and make one row where there are no others."""
+    single = {label for label, value in data.items() if _is_single(value)}
+    if not single:
+        return data
+    n_rows = next((len(value) for label, value in data.items() if label not in single), 1)
+    return {label: _repeated(value, n_rows) if label in single else value for label, value in data.items()}
+
+
+def _is_single(value: Any) -> bool:
+    return isinstance(value, str | bytes) or not hasattr(value, "__len__") or getattr(value, "shape", None) == ()
+
+
+def _repeated(value: Any, n_rows: int) -> list[Any]:
+    return [value.item() if isinstance(value, np.ndarray) else value] * n_rows
 
 
 def _open_list(data: Sequence[Any]) -> Frame:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from automl.contract import Finding, FloatArray
+from automl.contract import AnyArray, Finding, FloatArray
 from automl.intake.parse import date_format, decimal_mark, is_missing, number
 from automl.intake.raw import Raw, text_of
 from automl.intake.refusals import DataTypeError, shorten
@@ -74,7 +74,8 @@ def offset_of(values: FloatArray) -> float:
 
 
 def _nested(raw: Raw, label: Any) -> DataTypeError:
-    row = next(i for i, v in enumerate(raw.values) if isinstance(v, list | tuple | dict | set | frozenset | np.ndarray))
+    nested = (list, tuple, dict, set, frozenset, np.ndarray)
+    row = next((i for i, v in enumerate(raw.values) if isinstance(v, nested)), 0)
     return DataTypeError(
         "cells-nested",
         f"a cell holds a {type(raw.values[row]).__name__}; the argument must be a string or a real number",
@@ -88,6 +89,11 @@ def _number_findings(raw: Raw, label: Any) -> list[Finding]:
     if values.dtype.kind == "f":
         count = int(np.isinf(values).sum())
         return [Finding("infinite", f"{count} values are infinite", where, "read as missing")] if count else []
+    return large_integers(values, where)
+
+
+def large_integers(values: AnyArray, where: str) -> list[Finding]:
+    """A finding when some are whole numbers that float64 does not hold."""
     if values.dtype.kind in "iu" and len(values) and (values.max() > 2**53 or values.min() < -(2**53)):
         return [Finding("integers-large", "integers beyond 2^53 lose digits", where, "read as float64")]
     return []

@@ -17,7 +17,7 @@ from automl.intake.repeats import repeated
 from automl.intake.roles import Role, resolve
 from automl.intake.rules import Rule
 from automl.intake.schema import Schema
-from automl.intake.target import check_weight, group_rule, infer_target, rows_with_target, weight_rule
+from automl.intake.target import group_rule, infer_target, rows_that_count, rows_with_target, weight_rule
 from automl.intake.wrap import Container
 
 _SHAPELESS = frozenset(["target", "weight", "groups"])
@@ -219,17 +219,15 @@ def _same(one: Column, two: Column) -> bool:
 def _with_target(
     read: list[_Read], roles: Mapping[str, Any], n_rows: int, findings: list[Finding]
 ) -> tuple[IntArray, list[_Read]]:
-    """The positions of the rows that have a target, and the columns over them."""
+    """The positions of the rows that have a target and count, and the columns over them."""
     rows = np.arange(n_rows, dtype=np.int64)
-    by_name = {one.rule.name: one.column for one in read}
-    if isinstance(roles.get("target"), str):
-        keep, found = rows_with_target(by_name[roles["target"]])
-        findings += found
-        if keep is not None:
-            rows = np.flatnonzero(keep).astype(np.int64)
-            read = [_Read(one.position, one.rule, one.column.take(rows)) for one in read]
-    if isinstance(roles.get("weight"), str):
-        check_weight(next(one.column for one in read if one.rule.name == roles["weight"]))
+    for role, kept_by in (("target", rows_with_target), ("weight", rows_that_count)):
+        if isinstance(roles.get(role), str):
+            keep, found = kept_by(next(one.column for one in read if one.rule.name == roles[role]))
+            findings += found
+            if keep is not None:
+                rows = rows[keep]
+                read = [replace(one, column=one.column.take(np.flatnonzero(keep))) for one in read]
     return rows, read
 
 

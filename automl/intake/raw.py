@@ -13,6 +13,8 @@ cells       object (n,) of lists, dicts, arrays                None
 from __future__ import annotations
 
 import datetime
+import decimal
+import numbers
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -153,7 +155,21 @@ def settle(values: AnyArray) -> Raw:
     """A column from an object array: what its Python values really are."""
     from pandas.api.types import infer_dtype
 
-    return _SETTLE.get(infer_dtype(values, skipna=True), _settle_mixed)(values)
+    read = _SETTLE.get(infer_dtype(values, skipna=True))
+    if read is None:
+        read = _settle_numbers if _all_numbers(values) else _settle_mixed
+    return read(values)
+
+
+def _all_numbers(values: AnyArray) -> bool:
+    """Are they real numbers, perhaps of several types, where there are any?"""
+    void = _void(values)
+    known = (numbers.Real, decimal.Decimal)
+    return all(
+        isinstance(value, known) and not isinstance(value, bool | np.bool_)
+        for value, gone in zip(values, void, strict=True)
+        if not gone
+    )
 
 
 def _void(values: AnyArray) -> AnyArray:
@@ -232,8 +248,6 @@ def is_picture(value: bytes) -> bool:
 
 def _settle_mixed(values: AnyArray) -> Raw:
     """Values of several types become strings; lists, dicts and arrays stay cells; anything else is refused."""
-    import decimal
-
     import pandas as pd
 
     plain = (

@@ -61,6 +61,12 @@ class Rule:
     def _holding(self, values: AnyArray) -> Column:
         return Column(self.name, self.label, self.kind, values, self.levels, self.origin, self.offset)
 
+    @property
+    def reads_text(self) -> bool:
+        """Do its values come from how they are spelt, as ``007`` does, and not from what they amount to?"""
+        spelt = any(isinstance(level, str) for level in self.levels)
+        return spelt or bool(self.style) or self.kind in ("text", "datetime", "image")
+
     @cached_property
     def lookup(self) -> dict[str, int]:
         """Spelling of a level -> its code. Levels that were no strings are also found under other spellings."""
@@ -75,7 +81,7 @@ class Rule:
         return text_of(value) if self.literal else text_of(value).strip()
 
     def code(self, value: Any) -> int:
-        """The code of a value, -1 when it was not seen at fit or stands for missing."""
+        """The code of a value: -1 when it stands for missing, the number of levels when it was not seen at fit."""
         if isinstance(value, str) and not self.literal and is_missing(value):
             return -1
         spelling = self.spelling(value)
@@ -83,7 +89,7 @@ class Rule:
         if found is None and isinstance(value, str):
             as_number = number(spelling)
             found = None if math.isnan(as_number) else self.lookup.get(text_of(as_number))
-        return -1 if found is None else found
+        return len(self.levels) if found is None else found
 
     def number(self, value: Any) -> float:
         """The number a value stands for, NaN when it is none."""

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from automl.contract import Column, DataError, Table
+from automl.contract import AnyArray, DataError, Table
 from automl.intake.containers import Frame, key_of, open_table
 from automl.intake.one_row import OneRow
+from automl.intake.raw import Raw, all_missing
 from automl.intake.refusals import shorten
 from automl.intake.roles import array_column, check_length
 from automl.intake.rules import Rule
@@ -75,25 +76,54 @@ class Schema:
         quick = self._one_row.read(data) if y is None else None
         if quick is not None:
             return quick
-        frame = open_table(data)
-        given = None if y is None else self.roles.get("target")
+        frame = open_table(data, self._texts)
         places = self._locate(frame)
+        table = self._table(frame, places, self._beside(y, frame.n_rows))
+        if y is None:
+            self._one_row.learn(data, frame, places)
+        return table, frame.container
+
+    def labelled(self, data: Any, y: Any = None) -> tuple[Table, AnyArray | None]:
+        """Read a later table as `apply` does, and tell which rows have a target: (n,) booleans.
+
+        None where there is no target, or one of several columns. A label that fit did not see is a target.
+        """
+        frame = open_table(data, self._texts)
+        places, raw = self._locate(frame), self._beside(y, frame.n_rows)
+        table, target = self._table(frame, places, raw), self.roles.get("target")
+        if not isinstance(target, str) or target not in table.names:
+            return table, None
+        if table[target].kind != "category":
+            return table, ~table[target].missing()
+        if raw is None:
+            raw = frame.raw(next(at for rule, at in zip(self.rules, places, strict=True) if rule.name == target))
+        return table, ~raw.missing()
+
+    def _table(self, frame: Frame, places: Sequence[int], beside: Raw | None) -> Table:
+        """The columns of a frame where they are; with a target beside it, that one."""
+        given = None if beside is None else self.roles.get("target")
         columns = [
             rule.column(frame.raw(position))
             for rule, position in zip(self.rules, places, strict=True)
             if position >= 0 and rule.name != given
         ]
-        if y is None:
-            self._one_row.learn(data, frame, places)
-        elif given is not None:
-            columns.append(self._beside(given, y, frame.n_rows))
-        return Table(tuple(columns), frame.n_rows), frame.container
+        if beside is not None:
+            columns.append(next(rule for rule in self.rules if rule.name == given).column(beside))
+        return Table(tuple(columns), frame.n_rows)
 
-    def _beside(self, target: str, y: Any, n_rows: int) -> Column:
-        rule = next(rule for rule in self.rules if rule.name == target)
+    def _texts(self, labels: Sequence[str]) -> list[str]:
+        """Of the columns in a text file, those read from strings: what a cell says must not depend on others."""
+        places = self._locate(Frame(tuple(labels), 0, lambda position: all_missing(0, ""), Container()))
+        pairs = zip(self.rules, places, strict=True)
+        return [labels[position] for rule, position in pairs if position >= 0 and rule.reads_text]
+
+    def _beside(self, y: Any, n_rows: int) -> Raw | None:
+        """The target given beside a table; None without one."""
+        if y is None or not isinstance(self.roles.get("target"), str):
+            return None
         raw, _ = array_column("target", y)
         check_length(len(raw), n_rows, "target")
-        return rule.column(raw)
+        return raw
 
     def _locate(self, frame: Frame) -> list[int]:
         """For each rule, the position of its column in this frame, -1 when a role column is absent."""

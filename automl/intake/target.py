@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from automl.contract import AnyArray, Column, DataError, Finding, FloatArray
-from automl.intake.infer import infer, plain_level, sort_levels
+from automl.intake.infer import infer, large_integers, plain_level, sort_levels
 from automl.intake.parse import date_format, number
 from automl.intake.raw import Raw, moment_text
 from automl.intake.refusals import shorten
@@ -18,6 +18,7 @@ from automl.intake.rules import Rule
 
 MOSTLY = 0.5
 MANY = 20
+ROWS_OF_LABEL = 10
 
 
 def infer_target(name: str, label: Any, raw: Raw) -> tuple[Rule, list[Finding]]:
@@ -31,7 +32,7 @@ def infer_target(name: str, label: Any, raw: Raw) -> tuple[Rule, list[Finding]]:
     start = Rule(name, label, "numeric", raw.origin, literal=True)
     if raw.form == "number":
         _refuse_infinite(raw.values, where)
-        return start, []
+        return _infer_numbers(start, raw, where)
     if raw.form in ("bool", "datetime", "cells", "bytes"):
         rule, found = infer(name, label, raw, role=True)
         return replace(rule, literal=True), found
@@ -43,6 +44,16 @@ def infer_target(name: str, label: Any, raw: Raw) -> tuple[Rule, list[Finding]]:
             "target-mixed", "Unknown label type: labels are words and numbers mixed", where, "Make all labels text."
         )
     return _infer_words(start, raw, where)
+
+
+def _infer_numbers(start: Rule, raw: Raw, where: str) -> tuple[Rule, list[Finding]]:
+    """Numbers; a few whole ones that float64 would take for one another are labels."""
+    found = large_integers(raw.values, where)
+    if found:
+        _, values = raw.distinct
+        if len(values) == 2 or len(values) <= min(MANY, len(raw) / ROWS_OF_LABEL):
+            return replace(start, kind="category", levels=tuple(sorted(values))), []
+    return start, found
 
 
 def _refuse_infinite(values: AnyArray, where: str) -> None:
@@ -121,6 +132,17 @@ def check_weight(column: Column) -> None:
             raise DataError(code, f"{what} in {len(rows)} rows", f"{where}, rows {shown}", "Give weights of 0 or more.")
     if not values.any():
         raise DataError("weight-zero", "all weights are zero", where, "Give at least one row a positive weight.")
+
+
+def rows_that_count(column: Column) -> tuple[AnyArray | None, list[Finding]]:
+    """(n,) booleans of the rows with a weight above 0, None when all have. Raises DataError as `check_weight` does."""
+    check_weight(column)
+    idle = column.values == 0
+    count = int(idle.sum())
+    if not count:
+        return None, []
+    what = f"{count} rows have weight 0"
+    return ~idle, [Finding("weight-zero-rows", what, f"weight {column.label!r}", "dropped them")]
 
 
 def given_weights(values: Any, n_rows: int) -> FloatArray:

@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any, Literal
 
 from automl.contract import AnyArray
+from automl.intake.raw import text_of
 
 Family = Literal["pandas", "polars", "pyarrow", "numpy"]
 
@@ -37,11 +38,11 @@ class Container:
         if self.family == "polars":
             import polars as pl
 
-            return pl.Series("" if name is None else str(name), values.tolist() if values.dtype == object else values)
+            return pl.Series("" if name is None else str(name), _of_one_type(values))
         if self.family == "pyarrow":
             import pyarrow as pa
 
-            return pa.array(values)
+            return pa.array(_of_one_type(values))
         return values
 
     def wrap_frame(self, values: AnyArray, labels: Sequence[Any]) -> Any:
@@ -62,6 +63,16 @@ class Container:
 
     def _index(self, n_rows: int) -> Any:
         return self.index if self.index is not None and len(self.index) == n_rows else None
+
+
+def _of_one_type(values: AnyArray) -> Any:
+    """What libraries with typed columns take: labels of several types by their text."""
+    if values.dtype != object:
+        return values
+    given = values.tolist()
+    if len({type(value) for value in given if value is not None}) > 1:
+        return [None if value is None else text_of(value) for value in given]
+    return given
 
 
 def _columns(labels: Sequence[Any]) -> Any:

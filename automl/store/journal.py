@@ -11,7 +11,7 @@ import os
 import time
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +41,7 @@ class Journal:
         self.path, self.sync, self.before = path, sync, before
         self._synced = time.monotonic()
         try:
-            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
-            _lock(self._file, path)
+            self._file = _opened(path, os.O_CREAT | os.O_APPEND)
             self.found, self._end = _scan(path.read_bytes())
             if os.fstat(self._file).st_size > self._end:
                 os.ftruncate(self._file, self._end)
@@ -150,6 +149,26 @@ def _scan_each(texts: list[bytes]) -> tuple[list[dict[str, Any]], int]:
         records.append(record)
         start += len(_framed(text))
     return records, start
+
+
+@contextmanager
+def kept_from_running(path: Path) -> Iterator[None]:
+    """No run begins or goes on with this journal for the while. Raises OptionError while one is at it."""
+    file = -1
+    with suppress(OSError):  # there is none, or none that could be written
+        file = _opened(path, 0)
+    try:
+        yield
+    finally:
+        if file >= 0:
+            os.close(file)
+
+
+def _opened(path: Path, flags: int) -> int:
+    """The journal, open and locked. Raises OSError, and OptionError while another run has it."""
+    file = os.open(path, os.O_RDWR | flags, 0o666)
+    _lock(file, path)
+    return file
 
 
 def _lock(file: int, path: Path) -> None:

@@ -61,6 +61,12 @@ class Manifest:
             raise ArtifactError(f"{self.folder} has no model {key!r} for fold {fold}; it has {sorted(self.models)}")
         return self.folder / self.models[key][fold]
 
+    def unchanged_folder(self, key: str, fold: int) -> Path:
+        """`model_folder`, checked to hold what was committed. Raises ArtifactError when it was replaced meanwhile."""
+        place = self.model_folder(key, fold)
+        check_unchanged(self.folder, self.models[key][fold], self.files)
+        return place
+
     def state_folder(self, name: str) -> Path:
         """Where a named state lies, for classes with a `load` of their own. Raises ArtifactError."""
         if name not in self.states:
@@ -68,8 +74,41 @@ class Manifest:
         return self.folder / self.states[name]
 
     def state(self, name: str) -> dict[str, Any]:
-        """A named state as it was committed. Raises ArtifactError."""
-        return read_state(self.state_folder(name))
+        """A named state as it was committed. Raises ArtifactError, also when it was replaced meanwhile."""
+        place = self.state_folder(name)
+        check_unchanged(self.folder, self.states[name], self.files)
+        return read_state(place)
+
+    def contents(self) -> dict[str, bytes]:
+        """All files of the commit, its manifest among them. Raises ArtifactError when they were replaced meanwhile."""
+        found = {}
+        for name, entry in self.files.items():
+            try:
+                found[name] = (self.folder / name).read_bytes()
+            except OSError as error:
+                raise replaced(self.folder, name) from error
+            if digest(found[name]) != entry.sha256:
+                raise replaced(self.folder, name)
+        return {**found, MANIFEST: encode(self)}
+
+
+def check_unchanged(root: Path, folder: str, files: Mapping[str, FileEntry]) -> None:
+    """Raise ArtifactError unless a folder below `root` holds just those of these files that were noted for it."""
+    noted = {name: entry.sha256 for name, entry in files.items() if name.startswith(f"{folder}/")}
+    try:
+        found = {path.relative_to(root).as_posix(): digest_of(path) for path in below(root / folder)}
+    except OSError as error:
+        raise replaced(root, folder) from error
+    if found != noted:
+        raise replaced(root, folder)
+
+
+def replaced(root: Path, name: str) -> ArtifactError:
+    """What is raised when a file or folder is not what the manifest that was read says."""
+    return ArtifactError(
+        f"the model in {root} was replaced since it was loaded: load it again to use what is there now ({name} is gone "
+        "or another one); give every run and every saved model a folder of its own to keep them all"
+    )
 
 
 def encode(manifest: Manifest) -> bytes:

@@ -13,8 +13,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import shutil
-import tempfile
 import weakref
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
@@ -24,8 +22,9 @@ from typing import Any
 from automl.contract import ArtifactError, OptionError, read_state, write_state
 from automl.store import files
 from automl.store.claim import INPUTS, JOURNAL, MEMBERS, NEW_INPUTS, RESULTS, STATES, check_free, clear
-from automl.store.journal import Journal
-from automl.store.manifest import MANIFEST, FileEntry, Manifest, encode, load_manifest
+from automl.store.journal import Journal, kept_from_running
+from automl.store.manifest import MANIFEST, FileEntry, Manifest, check_unchanged, encode, load_manifest
+from automl.store.private import hold, make_private, remove_own
 from automl.store.results import Results
 from automl.store.values import dumps, loads
 from automl.store.versions import versions
@@ -48,15 +47,15 @@ class RunFolder:
     def __init__(self, path: Path, sync: bool, temporary: bool = False) -> None:
         """Use `RunFolder.create` or `RunFolder.reopen`."""
         self.path = path
-        self.results = None if temporary else Results(path / RESULTS)
-        self.journal = Journal(path / JOURNAL, sync, self.results.sync if self.results else lambda: None)
+        self.journal = Journal(path / JOURNAL, sync)
+        self.results = None if temporary else _results_beside(self.journal)
         self.committed: Manifest | None = None
         self._models: dict[str, dict[int, str]] = {}
         self._entries: dict[str, dict[str, FileEntry]] = {}
         self._referenced: set[str] = set()
         self._on_disk: set[str] = set()
         self._version = 0
-        self._remove = weakref.finalize(self, _remove_own, path, os.getpid()) if temporary else None
+        self._remove = weakref.finalize(self, remove_own, path, os.getpid(), hold(path)) if temporary else None
 
     @classmethod
     def create(cls, path: Path | str | None, overwrite: bool = False, sync: bool = True) -> RunFolder:
@@ -68,14 +67,14 @@ class RunFolder:
             overwrite: replace the run that is there.
             sync: force every journal record to disk at once, see `Journal`.
 
-        Raises OptionError naming the path when the folder cannot be used.
+        Raises OptionError naming the path when the folder cannot be used, or the run that is there still goes on.
         """
         if path is None:
-            place = Path(tempfile.mkdtemp(prefix="automl-"))
-            return cls(place, sync, temporary=True)
+            return cls(make_private(), sync, temporary=True)
         place = Path(path).absolute()
         if check_free(place, overwrite):
-            clear(place)
+            with kept_from_running(place / JOURNAL):
+                clear(place)
         try:
             place.mkdir(parents=True, exist_ok=True)
             os.close(os.open(place / JOURNAL, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
@@ -187,6 +186,18 @@ class RunFolder:
         if fold not in self._models.get(key, {}):
             raise ArtifactError(f"{self.path} keeps no model {key!r} for fold {fold}")
         return self.path / self._models[key][fold]
+
+    def note(self, key: str) -> None:
+        """Know the files of a kept model, so that `unchanged_folder` can tell whether they were replaced."""
+        with contextlib.suppress(OSError):
+            self._look_at(self._models.get(key, {}).values())
+
+    def unchanged_folder(self, key: str, fold: int) -> Path:
+        """`model_folder`, checked to hold what was written or noted. Raises ArtifactError when it was replaced."""
+        place = self.model_folder(key, fold)
+        folder = self._models[key][fold]
+        check_unchanged(self.path, folder, self._entries.get(folder, {}))
+        return place
 
     def drop_model(self, key: str) -> None:
         """Remove a member of all folds. What the last commit refers to goes away after the next one."""
@@ -318,7 +329,12 @@ def _plain(name: str, what: str) -> str:
     return name
 
 
-def _remove_own(path: Path, owner: int) -> None:
-    """Remove a temporary folder, unless this is a forked child of the process that made it."""
-    if os.getpid() == owner:
-        shutil.rmtree(path, ignore_errors=True)
+def _results_beside(journal: Journal) -> Results:
+    """Where the journal's run keeps what folds give: it is on disk before the records that speak of it."""
+    try:
+        results = Results(journal.path.with_name(RESULTS))
+    except ArtifactError:
+        journal.close()
+        raise
+    journal.before = results.sync
+    return results

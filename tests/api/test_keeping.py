@@ -7,6 +7,7 @@ import json
 import os
 import pickle
 import pickletools
+import shutil
 import signal
 import subprocess
 import sys
@@ -268,3 +269,52 @@ def test_a_signal_ends_the_run_with_the_best_so_far(tmp_path: Path, number: sign
     assert process.returncode == 0, err
     assert out.strip() == "interrupted True 569"
     assert len(AutoML.load(tmp_path / "run").ensemble_) >= 1
+
+
+REPLACED = "was replaced since it was loaded: load it again"
+
+
+def test_a_model_whose_folder_went_to_another_run_says_so_and_does_not_answer(
+    fast: Any, frame: Any, tmp_path: Path
+) -> None:
+    data, new = frame(), frame(20, 9).drop(columns="left")
+    other = data.assign(left=data["left"].map({"yes": "no", "no": "yes"}))
+    model = AutoML(**fast(path=tmp_path / "run", overwrite=True)).fit(data, "left")
+    used = AutoML.load(tmp_path / "run")
+    answers = used.predict(new)
+    guest = next(name for name in model.leaderboard()["model"] if name not in {m.name for m in _plan(model).members})
+    second = AutoML(**fast(path=tmp_path / "run", overwrite=True)).fit(other, "left")
+    uses: list[Any] = [
+        lambda: model.predict(new),
+        lambda: model.predict(new, model=guest),
+        lambda: model.score_interval(100),
+        lambda: pickle.dumps(model),
+        lambda: model.describe(_plan(model).members[-1].name),
+    ]
+    for use in uses:
+        with pytest.raises(ArtifactError, match=REPLACED):
+            use()
+    assert used.predict(new).tolist() == answers.tolist()
+    assert second.predict(new).tolist() == AutoML.load(tmp_path / "run").predict(new).tolist()
+
+
+def _plan(model: AutoML) -> Any:
+    return model._predictor.plan
+
+
+def test_a_loaded_model_over_which_another_was_saved_says_so(
+    words: AutoML, many: AutoML, frame: Any, tmp_path: Path
+) -> None:
+    words.save(tmp_path / "model")
+    loaded = AutoML.load(tmp_path / "model")
+    many.save(tmp_path / "model", overwrite=True)
+    with pytest.raises(ArtifactError, match=REPLACED):
+        loaded.predict(frame().drop(columns="left"))
+
+
+def test_what_answers_looks_at_its_folder_no_more(words: AutoML, frame: Any, tmp_path: Path) -> None:
+    words.save(tmp_path / "model")
+    loaded, new = AutoML.load(tmp_path / "model"), frame().drop(columns="left")
+    answers = loaded.predict(new)
+    shutil.rmtree(tmp_path / "model")
+    assert loaded.predict(new).tolist() == answers.tolist()

@@ -168,3 +168,36 @@ def test_a_model_that_does_not_exist_is_an_error_with_those_that_do(binary: Auto
 def test_nothing_works_before_fit(call: Any) -> None:
     with pytest.raises(NotFittedError, match="call fit first"):
         call(AutoML())
+
+
+@pytest.mark.parametrize("library", [pl.DataFrame, pa.Table.from_pandas])
+def test_labels_of_several_types_are_answered_in_every_container(fast: Any, wine: pd.DataFrame, library: Any) -> None:
+    data = wine.assign(target=pd.Categorical(wine["target"].map({0: "zero", 1: 1, 2: 2}).astype(object)))
+    model = AutoML(**fast(n_trials=1, models=["tree-baseline"])).fit(data, "target")
+    plain = model.predict(wine.drop(columns="target"))
+    given = model.predict(library(wine.drop(columns="target")))
+    assert [str(label) for label in plain] == (given.to_list() if hasattr(given, "to_list") else given.to_pylist())
+
+
+def test_integer_labels_beyond_the_reach_of_floats_come_back_exactly(fast: Any, tmp_path: Path) -> None:
+    X = np.random.default_rng(0).normal(size=(100, 2))
+    y = np.where(X[:, 0] > 0, 2**60 + 1, 2**60 + 2)
+    model = AutoML(**fast(n_trials=1, models=["tree-baseline"])).fit(X, y)
+    model.save(tmp_path / "model")
+    for one in (model, AutoML.load(tmp_path / "model")):
+        assert one.classes_.tolist() == [2**60 + 1, 2**60 + 2]
+        assert one.predict(X).dtype == np.int64
+        assert one.score(X, y) > 0.9
+
+
+def test_a_row_of_a_file_is_answered_as_among_others(fast: Any, tmp_path: Path) -> None:
+    codes = ["007,true", "042,false", "A13,maybe"]
+    lines = [f"{codes[k % 3]},{'ab'[k % 3 == 0]}" for k in range(90)]
+    (tmp_path / "train.csv").write_text("\n".join(["dept,flag,y", *lines, ""]))
+    model = AutoML(**fast(n_trials=1, models=["tree-baseline"])).fit(tmp_path / "train.csv", "y")
+    (tmp_path / "one.csv").write_text("dept,flag\n007,true\n")
+    (tmp_path / "all.csv").write_text("\n".join(["dept,flag", *codes, ""]))
+    assert model.predict_proba(tmp_path / "one.csv").iloc[0].tolist() == (
+        model.predict_proba(tmp_path / "all.csv").iloc[0].tolist()
+    )
+    assert model.predict(tmp_path / "one.csv").tolist() == ["b"]

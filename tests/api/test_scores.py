@@ -219,3 +219,38 @@ def test_every_completed_model_answers_by_name_until_it_is_saved(fast: Any, fram
     model.save(tmp_path / "saved")
     kept = AutoML.load(tmp_path / "saved").leaderboard(data)
     assert 0 < kept["score_test"].notna().sum() < len(completed)
+
+
+@pytest.mark.parametrize("of", ["words", "number", "binary"])
+@pytest.mark.parametrize("beside", [True, False])
+def test_rows_without_a_target_are_left_out_of_the_score(
+    request: pytest.FixtureRequest, frame: Any, diabetes: Any, breast: Any, of: str, beside: bool
+) -> None:
+    model = request.getfixturevalue(of)
+    data, target = {"words": (frame(), "left"), "number": (diabetes, "target"), "binary": (breast, "target")}[of]
+    gaps, weight = data.copy(), np.arange(1.0, len(data) + 1)
+    gaps[target] = gaps[target].astype(object if of == "words" else float)
+    gaps.loc[gaps.index[::3], target] = None if of == "words" else np.nan
+    known = gaps[target].notna().to_numpy()
+    given = (gaps.drop(columns=target), gaps[target]) if beside else (gaps,)
+    assert model.score(*given) == pytest.approx(model.score(data[known]), abs=1e-12)
+    weighed = model.score(*given, sample_weight=weight)
+    assert weighed == pytest.approx(model.score(data[known], sample_weight=weight[known]), abs=1e-12)
+    board, plain = model.leaderboard(*given), model.leaderboard(data[known])
+    np.testing.assert_allclose(board["score_test"].astype(float), plain["score_test"].astype(float))
+
+
+def test_rows_of_which_none_has_a_target_have_no_score(
+    words: AutoML, number: AutoML, frame: Any, diabetes: Any
+) -> None:
+    for model, data, target in ((words, frame(), "left"), (number, diabetes, "target")):
+        with pytest.raises(DataError, match="no row has a value in"):
+            model.score(data.assign(**{target: np.nan}))
+
+
+def test_a_label_that_was_never_learnt_is_an_error_beside_rows_without_one(words: AutoML, frame: Any) -> None:
+    data = frame()
+    data["left"] = data["left"].astype(object)
+    data.loc[0, "left"], data.loc[1, "left"] = None, "perhaps"
+    with pytest.raises(DataError, match="none of the classes"):
+        words.score(data)

@@ -31,8 +31,27 @@ class TestLocal(ExecutorChecks):
             events = self.collect(executor, jobs, submit=False)
         assert {event.job: event.kind for event in events} == {1: "done", 2: "timeout", 3: "done"}
 
+    def test_a_large_job_behind_a_busy_one_keeps_nobody_waiting(self) -> None:
+        with self.running() as executor:
+            self.collect(executor, [script(1)])
+            jobs = [script(2, "sleep", seconds=3.0), script(3, blob="x" * 1_000_000)]
+            for job in jobs:
+                executor.submit(job)
+            began = time.monotonic()
+            while executor.capacity().busy == len(jobs) and not self.ahead(executor):
+                assert not executor.wait(0.05)
+            assert time.monotonic() - began < 2.0
+            events = self.collect(executor, jobs, submit=False)
+        assert {event.job: event.kind for event in events} == {2: "done", 3: "done"}
+
     @staticmethod
     def waits(executor: Executor) -> bool:
         """Is no worker busy yet?"""
         assert isinstance(executor, LocalExecutor)
         return not any(worker.job for worker in executor._workers)
+
+    @staticmethod
+    def ahead(executor: Executor) -> bool:
+        """Has a busy worker been given its next job?"""
+        assert isinstance(executor, LocalExecutor)
+        return any(worker.following for worker in executor._workers)

@@ -260,21 +260,6 @@ def test_a_model_is_told_its_seed_threads_and_rows_but_no_weights_that_it_cannot
     assert notes["names"] == ["f0", "f1", "f2"]
 
 
-def test_nothing_is_learnt_from_rows_without_weight() -> None:
-    rng = np.random.default_rng(0)
-    weight = (np.arange(60) % 3 > 0).astype(np.float64)
-    intake = ingest(pd.DataFrame({"a": rng.normal(size=60)}), rng.normal(size=60), sample_weight=weight)
-    task = Regression()
-    problem = task.load(intake.table, intake.roles, np.arange(60))
-    dataset = Dataset(
-        intake.table, problem, tuple(task.folds(problem, intake.table, FoldPlan(3))), PluginRef.of(Regression)
-    )
-    for fold in (0, -1):
-        train, _ = unit.rows_of(job(Model, fold), dataset)
-        assert len(train) > 20
-        assert weight[train].all()
-
-
 def test_a_part_of_the_rows_is_the_same_part_each_time(dataset: Dataset) -> None:
     one, _ = unit.rows_of(job(Model, fidelity=0.5), dataset)
     two, valid = unit.rows_of(job(Model, fidelity=0.5), dataset)

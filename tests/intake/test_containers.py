@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 
 from automl.contract import Table
-from automl.intake import Container, ingest
+from automl.intake import Container, ingest, open_table
 
 COLUMNS: dict[str, list[Any]] = {
     "size": [1.5, 2.5, None, 4.0, 5.5, 6.0],
@@ -182,3 +182,20 @@ def test_results_come_back_in_the_callers_container() -> None:
 )
 def test_the_container_is_remembered(name: str, family: str, tmp_path: Path) -> None:
     assert ingest(CONTAINERS[name](tmp_path), target="price").container.family == family
+
+
+def test_a_single_value_beside_columns_stands_in_every_row() -> None:
+    data = {"n": [1, 2, 3], "k": 5, "word": "red", "none": None, "zero_d": np.array(2.5)}
+    frame = open_table(data)
+    assert frame.n_rows == 3
+    assert [frame.raw(position).values.tolist() for position in (1, 2, 4)] == [[5] * 3, ["red"] * 3, [2.5] * 3]
+    assert frame.raw(3).missing().all()
+
+
+@pytest.mark.parametrize("family", ["polars", "pyarrow"])
+def test_labels_of_several_types_come_back_as_texts_where_a_column_has_one_type(family: Any) -> None:
+    labels = np.array([1, "a", True, None, 2.5], dtype=object)
+    given = Container(family).wrap(labels, "y")
+    assert (given.to_list() if family == "polars" else given.to_pylist()) == ["1", "a", "True", None, "2.5"]
+    same = Container(family).wrap(np.array([1, 2], dtype=object), "y")
+    assert (same.to_list() if family == "polars" else same.to_pylist()) == [1, 2]

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pyarrow as pa
 import pytest
 
@@ -257,3 +258,29 @@ def test_numbers_close_together_and_far_from_0_are_told_apart_in_float32(values:
         again, _ = Schema.from_state(intake.schema.to_state()).apply(pd.DataFrame({"x": values[:1], "other": 0.5}))
         assert again.select(["f0"]).matrix()[0] == matrix[0]
         assert again["f0"].values[0] == values[0]
+
+
+NESTED: dict[str, Any] = {
+    "arrow list": lambda n: pa.array([None] * n, pa.list_(pa.int64())),
+    "arrow struct": lambda n: pa.array([None] * n, pa.struct([("a", pa.int64())])),
+    "polars list": lambda n: pl.Series([None] * n, dtype=pl.List(pl.Int64)),
+}
+
+
+@pytest.mark.parametrize("kind", NESTED)
+def test_a_nested_column_without_a_value_is_dropped_as_any_other(kind: str) -> None:
+    intake = ingest({"a": NESTED[kind](20), "b": [k * k for k in range(20)], "y": [0, 1] * 10}, target="y")
+    assert [(f.code, f.where) for f in intake.findings] == [("all-missing", "column 'a'")]
+
+
+def test_run_ends_are_read_as_the_values_they_stand_for() -> None:
+    runs = pa.RunEndEncodedArray.from_arrays(pa.array([2, 5, 6], pa.int32()), pa.array(["u", None, "v"]))
+    column = ingest(pa.table({"a": runs, "y": [0, 1] * 3}), target="y").table.labelled("a")
+    assert (column.levels, column.values.tolist()) == (("u", "v"), [0, 0, -1, -1, -1, 1])
+
+
+def test_a_union_is_read_by_its_values() -> None:
+    kinds, places = pa.array([0, 1] * 3, pa.int8()), pa.array([0, 0, 1, 1, 2, 2], pa.int32())
+    union = pa.UnionArray.from_dense(kinds, places, [pa.array([1, 2, 1]), pa.array(["a", "a", "b"])])
+    column = ingest(pa.table({"a": union, "y": [0, 1] * 3}), target="y").table.labelled("a")
+    assert [column.levels[code] for code in column.values] == ["1", "a", "2", "a", "1", "b"]

@@ -92,7 +92,7 @@ def test_missing_feature_columns_are_named(intake: Intake) -> None:
     assert caught.value.code == "column-missing"
 
 
-def test_unseen_levels_and_unreadable_values_are_missing(intake: Intake) -> None:
+def test_unseen_levels_are_told_from_missing_and_unreadable_values_are_missing(intake: Intake) -> None:
     odd = pd.DataFrame(
         {
             "size": ["big"],
@@ -107,7 +107,12 @@ def test_unseen_levels_and_unreadable_values_are_missing(intake: Intake) -> None
     )
     table, _ = intake.schema.apply(odd)
     assert table.labelled("count").values.tolist() == [2.0]
-    assert table.labelled("town").values.tolist() == [-1]
+    town = table.labelled("town")
+    assert town.values.tolist() == [len(town.levels)]
+    assert town.originals() == [None]
+    assert not town.missing().any()
+    gone, _ = intake.schema.apply(odd.assign(town=np.array([None], dtype=object)))
+    assert gone.labelled("town").values.tolist() == [-1]
     assert table.labelled("grade").values.tolist() == [1]
     assert table.labelled("sold").values.tolist() == [1]
     assert table.labelled("cost").values.tolist() == [5.0]
@@ -165,7 +170,7 @@ def test_a_table_may_follow_an_array() -> None:
 def test_truth_may_be_given_beside_a_later_table() -> None:
     schema = ingest(frame().drop(columns="y"), frame()["y"], sample_weight=np.ones(N)).schema
     table, _ = schema.apply(frame().head(3), y=["yes", "no", "maybe"])
-    assert table.labelled("y").values.tolist() == [1, 0, -1]
+    assert table.labelled("y").values.tolist() == [1, 0, 2]
     with pytest.raises(DataError, match=r"\[3, 1\]"):
         schema.apply(frame().head(3), y=["yes"])
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -184,3 +186,31 @@ def test_what_cannot_be_learnt_from_is_refused_by_code(name: str) -> None:
 def test_a_misspelt_target_is_answered_with_the_closest_label() -> None:
     with pytest.raises(DataError, match="Did you mean 'prize'"):
         ingest({"prize": [1, 2], "x": [1, 3]}, target="price")
+
+
+BIG = 2**60 + 1
+
+
+@pytest.mark.parametrize(
+    ("values", "dtype"), [((BIG, BIG + 1), "int64"), ((5, -BIG, -BIG - 1), "int64"), ((2**64 - 1, 2**64 - 2), "uint64")]
+)
+def test_integer_labels_that_float64_cannot_tell_apart_stay_what_they_are(values: Any, dtype: str) -> None:
+    given = np.array(values * 20, dtype=dtype)
+    column = ingest(np.arange(len(given)).reshape(-1, 1) ** 2, given).table["f1"]
+    assert (column.kind, column.levels, column.origin) == ("category", tuple(sorted(values)), dtype)
+    assert [column.levels[code] for code in column.values] == given.tolist()
+
+
+def test_large_integers_that_are_no_labels_are_reported() -> None:
+    intake = ingest(np.arange(60).reshape(-1, 1) ** 2, np.arange(60) + BIG)
+    assert intake.table["f1"].kind == "numeric"
+    assert [(f.code, f.where) for f in intake.findings] == [("integers-large", "target 'target'")]
+
+
+@pytest.mark.parametrize("values", [[Decimal("1.5"), 2, 3.25, Decimal(4), 5, 6], [Fraction(3, 2), 2, None, 4, 5, 6]])
+def test_numbers_of_several_types_are_numbers(values: list[Any]) -> None:
+    column = target(values)
+    known = [float(value) for value in values if value is not None]
+    assert (column.kind, column.values.tolist()) == ("numeric", known)
+    feature = ingest({"x": values, "y": [1, 0, 1, 0, 1, 0]}, target="y").table.labelled("x")
+    assert feature.kind == "numeric"

@@ -81,9 +81,10 @@ def test_unseen_categories_and_missing_values_are_answered(bench: Any, problems:
     seen = np.flatnonzero(data.table["f2"].values != 5)
     fitted = bench.fit(name, data.rows(seen))
     gone = [_all_missing(column) for column in data.table.take(np.arange(3))]
-    unseen = replace(data.table["f2"], values=np.full(3, 5, dtype=np.int32))
-    columns = tuple(unseen if column.name == "f2" else column for column in gone)
-    assert np.isfinite(fitted.predict(Table(columns, 3))).all()
+    for code in (5, len(data.table["f2"].levels)):
+        unseen = replace(data.table["f2"], values=np.full(3, code, dtype=np.int32))
+        columns = tuple(unseen if column.name == "f2" else column for column in gone)
+        assert np.isfinite(fitted.predict(Table(columns, 3))).all()
 
 
 def _all_missing(column: Column) -> Column:

@@ -74,3 +74,12 @@ def test_a_damaged_run_is_not_exported(run: RunFolder, tmp_path: Path) -> None:
     with pytest.raises(ArtifactError, match="damaged"):
         export(run, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_of_a_commit_that_was_read_no_other_is_exported(run: RunFolder, tmp_path: Path) -> None:
+    found = load_manifest(run.path)
+    export(found, tmp_path / "out")
+    run.commit({"n": 2}, {"combiner": {"shares": np.zeros(2)}}, members={"used": [0]})
+    with pytest.raises(ArtifactError, match="was replaced since it was loaded: load it again"):
+        export(found, tmp_path / "out", overwrite=True)
+    assert load_manifest(tmp_path / "out").content == {"n": 1}

@@ -7,6 +7,8 @@ import os
 import pickle
 import pickletools
 import stat
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ import numpy as np
 import pytest
 
 from automl.contract import ArtifactError, OptionError, read_state
-from automl.store import RunFolder, load_manifest
+from automl.store import Journal, RunFolder, export, load_manifest
 
 STATES: dict[str, dict[str, Any]] = {"combiner": {"shares": np.array([0.25, 0.75])}, "schema": {"f0": ("a", None)}}
 
@@ -126,12 +128,82 @@ def test_what_cannot_be_saved_is_named_and_the_commit_before_stands(tmp_path: Pa
 
 
 def test_an_existing_run_is_kept_unless_overwriting_is_asked_for(tmp_path: Path) -> None:
-    started(tmp_path / "run").commit({"n": 1}, STATES)
+    before = started(tmp_path / "run")
+    before.commit({"n": 1}, STATES)
+    before.close()
     with pytest.raises(OptionError, match=r"run.*overwrite=True"):
         RunFolder.create(tmp_path / "run")
     (tmp_path / "run" / "notes.txt").write_text("mine")
     run = RunFolder.create(tmp_path / "run", overwrite=True)
     assert sorted(entry.name for entry in run.path.iterdir()) == ["journal.jsonl", "notes.txt", "results.bin"]
+
+
+def test_a_run_that_still_goes_on_is_not_overwritten(tmp_path: Path) -> None:
+    run = started(tmp_path / "run")
+    run.commit({"n": 1}, STATES)
+    other = RunFolder.create(tmp_path / "other")
+    other.commit({"n": 2}, {})
+    other.close()
+    for put in (lambda: RunFolder.create(run.path, overwrite=True), lambda: export(other.path, run.path, True)):
+        with pytest.raises(OptionError, match="a run is still going on"):
+            put()
+        assert load_manifest(run.path).content == {"n": 1}
+    run.journal.append({"n": 3})
+    run.close()
+    assert Journal.read(RunFolder.create(run.path, overwrite=True).path / "journal.jsonl") == []
+
+
+def test_a_refused_resume_leaves_no_file_open(tmp_path: Path) -> None:
+    run = started(tmp_path / "run")
+    before = len(os.listdir("/proc/self/fd"))
+    with pytest.raises(OptionError, match="a run is still going on"):
+        RunFolder.reopen(run.path)
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_a_model_replaced_by_another_of_the_same_name_is_noticed(tmp_path: Path) -> None:
+    run = started(tmp_path / "run")
+    run.commit({}, STATES)
+    run.close()
+    found = load_manifest(run.path)
+    assert found.unchanged_folder("k2", -1) == run.unchanged_folder("k2", -1) == run.path / "members/k2/all"
+    contents = found.contents()
+    again = RunFolder.create(run.path, overwrite=True)
+    again.write_model("k2", -1, {"state.json": b"another"})
+    again.commit({}, {"combiner": {"shares": np.array([1.0])}})
+    reads: list[Any] = [
+        lambda: found.unchanged_folder("k2", -1),
+        lambda: run.unchanged_folder("k2", -1),
+        lambda: found.unchanged_folder("k1", 0),
+        lambda: found.state("combiner"),
+        lambda: found.contents(),
+    ]
+    for read in reads:
+        with pytest.raises(ArtifactError, match="was replaced since it was loaded: load it again"):
+            read()
+    for name, data in contents.items():
+        (tmp_path / "copy" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "copy" / name).write_bytes(data)
+    assert load_manifest(tmp_path / "copy").models == found.models
+
+
+def test_a_file_put_beside_those_of_a_model_is_noticed(tmp_path: Path) -> None:
+    run = started(tmp_path / "run")
+    (run.model_folder("k1", 1) / "more.json").write_bytes(b"{}")
+    with pytest.raises(ArtifactError, match="was replaced since"):
+        run.unchanged_folder("k1", 1)
+
+
+def test_models_of_an_earlier_process_are_known_once_noted(tmp_path: Path) -> None:
+    started(tmp_path / "run").close()
+    run = RunFolder.reopen(tmp_path / "run")
+    run.adopt({"k1": {0: "members/k1/fold-0"}})
+    run.note("k1")
+    run.note("never-there")
+    assert run.unchanged_folder("k1", 0).is_dir()
+    (run.path / "members/k1/fold-0/state.json").write_bytes(b"[1]")
+    with pytest.raises(ArtifactError, match="was replaced since"):
+        run.unchanged_folder("k1", 0)
 
 
 def test_a_run_that_never_committed_counts_as_a_run(tmp_path: Path) -> None:
@@ -178,6 +250,31 @@ def test_a_temporary_run_goes_away_with_its_last_reference() -> None:
     del run
     gc.collect()
     assert not path.exists()
+
+
+_KILLED = "import os; from automl.store import RunFolder; run = RunFolder.create(None); print(run.path); os._exit(0)"
+
+
+def test_what_killed_processes_left_goes_away_after_a_day(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    old, new = (_left_by_a_killed_process(tmp_path) for _ in range(2))
+    held, at_rest = started(None), started(None)
+    at_rest.rest()
+    foreign = [tmp_path / "automl-somebody-elses", tmp_path / "else-1"]
+    for folder in foreign:
+        folder.mkdir()
+    for folder in (old, held.path, at_rest.path, *foreign):
+        os.utime(folder, (0, 0))
+    last = RunFolder.create(None)
+    assert {entry.name for entry in tmp_path.iterdir()} == {
+        folder.name for folder in (new, held.path, at_rest.path, last.path, *foreign)
+    }
+
+
+def _left_by_a_killed_process(folder: Path) -> Path:
+    env = {**os.environ, "TMPDIR": str(folder)}
+    done = subprocess.run([sys.executable, "-c", _KILLED], env=env, capture_output=True, text=True, check=True)
+    return Path(done.stdout.strip())
 
 
 def test_nothing_written_is_a_pickle_and_nothing_read_unpickles(
