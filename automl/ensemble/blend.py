@@ -105,9 +105,8 @@ def blend(
         calibrate: False leaves the answer as it is combined.
         most: about how many members may have a share.
     """
-    ctx = CombineContext(
-        metric, seed, deadline, tuple(() if costs is None else costs), budget, tuple(families or ()), most=most
-    )
+    shown, known = None, () if costs is None else tuple(costs)
+    ctx = CombineContext(metric, seed, deadline, known, budget, tuple(families or ()), most=most)
     every = ctx.seconds(len(members))
     allowed, budget = affordable(every, budget)
     positions = tuple(int(m) for m in allowed)
@@ -117,7 +116,6 @@ def blend(
     calls = _calls(scorer, calls, deadline, time.monotonic() - started)
     scores, engines = np.array([scorer.total(row) for row in values]), (GreedyMean,) if greedy else ENGINES
     pool = Pool(chosen, positions, every[allowed], scores, calls, ctx, bounds, engines, calibrate)
-    shown = None
     if features is not None and any(kind.needs_features for kind in combiners):
         shown = [replace(q, X=x) for q, x in zip(requests, features(), strict=True)]
     crossed = CrossFit(chosen, scorer, pool.costs, values, seed, shown, kin)
