@@ -66,6 +66,19 @@ class Blocks:
         best = max(complete, key=lambda t: t.score)
         return replace(best.candidate, encoders=(*chain, block)), block, best
 
+    def first(self, trials: Sequence[Trial]) -> tuple[Candidate, str, Trial] | None:
+        """The same for the very first test, of a block in the best of these trials, which need but their first fold."""
+        able = [t for t in trials if 0 in t.results and t.family.blocks and not math.isnan(t.results[0].score)]
+        if self._tests or not able:
+            return None
+        base = max(able, key=lambda t: (t.results[0].score, -t.number))
+        block = next(iter(base.family.blocks))
+        return replace(base.candidate, encoders=(*base.candidate.encoders, block)), block, base
+
+    def vain(self, trial: Trial) -> bool:
+        """Does a trial under way that tests a block gain nothing by it on the folds that it has?"""
+        return any(test.trial is trial and trial.results and not self._gained(test) for test in self._tests)
+
     def spreading(self, family: Family) -> bool:
         """Has a block that this family has not tried helped another one?"""
         self.judge()
@@ -101,8 +114,11 @@ class Blocks:
         return all(test.family != family.name and helped for test, helped in tests if test.block == block)
 
     def _helps(self, test: _Test) -> bool:
+        return test.trial.state == "ok" and self._gained(test)
+
+    def _gained(self, test: _Test) -> bool:
         """Is the gain above its standard error?"""
-        if test.trial.state != "ok" or test.base.state != "ok":
+        if test.base.state == "failed":
             return False
         d = np.asarray(self._gains(test.trial, test.base))
         error = float(np.std(d, ddof=1)) / math.sqrt(len(d)) if len(d) > 1 else 0.0

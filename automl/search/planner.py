@@ -59,6 +59,8 @@ class Planner:
         """A trial and the fold to run; None when nothing should be started now."""
         self._give_up()
         waiting = self._open_trials()
+        if not any(t.baseline for t in waiting) and (tested := self._first_block()) is not None:
+            return tested, 0
         if waiting:
             return waiting[0], self._next_fold(waiting[0])
         again = self.repeats.next() if self._steadier_first() else None
@@ -173,6 +175,8 @@ class Planner:
             reason = self.board.hopeless(trial)
             if reason and (self._shown(trial) or self._diverse(trial)):
                 reason = ""
+            if not reason and self.settings.clocked and self._blocks.vain(trial):
+                reason = "its feature block gains nothing"
             if not reason and not trial.in_flight and not self._fits(trial):
                 reason = f"no time left for {self.board.n_folds - len(trial.results)} more folds"
             if reason:
@@ -309,15 +313,27 @@ class Planner:
                 return trial
         return None
 
+    def _first_block(self) -> Trial | None:
+        """Where the clock decides, a feature block in the best family's first trial, on one fold before any goes on.
+
+        It may buy more than all other settings do.
+        """
+        if not self.settings.clocked or self._baselines or self._scouting or self._firsts or self._limit_reached():
+            return None
+        begun = [t for family in self.field.searched() for t in self.board.of(family)[:1] if self._may_go_on(family)]
+        return self._tested(self._blocks.first(begun))
+
     def _block_test(self, family: Family) -> Trial | None:
-        trials = self.board.account(family).trials
-        wanted = self._blocks.propose(family, trials) if self.settings.preset.blocks else None
-        if wanted is None:
+        return self._tested(self._blocks.propose(family, self.board.account(family).trials))
+
+    def _tested(self, wanted: tuple[Candidate, str, Trial] | None) -> Trial | None:
+        """The trial of what `Blocks` proposes."""
+        if wanted is None or not self.settings.preset.blocks:
             return None
         candidate, block, base = wanted
-        trial = self.board.add(family, candidate, "features")
+        trial = self.board.add(base.family, candidate, "features")
         if trial is not None:
-            self._blocks.started(family, block, base, trial)
+            self._blocks.started(base.family, block, base, trial)
         return trial
 
     def _at_point(self, family: Family, point: int, phase: str) -> Trial | None:

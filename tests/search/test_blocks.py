@@ -81,3 +81,22 @@ def test_with_one_fold_a_block_must_help_in_its_parts(bench: Any) -> None:
     assert np.sqrt(np.mean(helped**2)) < 0.5
     found = bench.search([with_block(bench.family("a", starts=3))], answer, n_trials=6, n_folds=1)
     assert chains(found, "a").count((BLOCK,)) == 1
+
+
+def test_with_a_clock_a_block_is_tried_on_one_fold_before_anybody_goes_deeper(bench: Any, now: list[float]) -> None:
+    families = [with_block(bench.family(name, starts=3)) for name in "ab"]
+    clock = {"deadline": now[0] + 1e6, "seconds": 1e6}
+    helped = bench.search(families, answer_with(1.0, 0.5), n_trials=8, **clock)
+    first = helped.executor.jobs[:3]
+    assert [(job.fold, job.candidate.encoders) for job in first] == [(0, ()), (0, ()), (0, (BLOCK,))]
+    tested = helped.board.trials[2]
+    assert (tested.phase, tested.state) == ("features", "ok")
+    assert {chain for name in "ab" for chain in chains(helped, name)[2:]} == {(BLOCK,)}
+
+
+def test_with_a_clock_a_block_that_gains_nothing_costs_one_fold(bench: Any, now: list[float]) -> None:
+    families = [with_block(bench.family(name, starts=3)) for name in "ab"]
+    useless = bench.search(families, answer_with(0.5, 0.51), n_trials=8, deadline=now[0] + 1e6, seconds=1e6)
+    tested = [trial for trial in useless.board.trials if trial.candidate.encoders]
+    assert [(trial.state, list(trial.results)) for trial in tested] == [("pruned", [0])]
+    assert tested[0].reason == "its feature block gains nothing"
