@@ -171,7 +171,7 @@ def _as_json(value: Any) -> Any:
 def _context(job: Job, dataset: Dataset, n_rows: int, progress: Callable[[int, float], None]) -> FitContext:
     """What the model is told; progress goes out at most twice a second."""
     last = 0.0
-    deadline = time.monotonic() + job.seconds
+    deadline = min(time.monotonic() + job.seconds, job.until)
 
     def report(step: int, value: float) -> bool:
         nonlocal last

@@ -10,6 +10,7 @@ from automl.search.settings import Settings
 
 _TRIAL_SHARE = 0.2
 _FOLD_SHARE = 0.25
+_ENDS_AT = 0.95
 _GRACE_SECONDS = 5.0
 _SAFETY = 1.3
 _MEASURING_SECONDS, _MEASURING_SHARE = 5.0, 0.08
@@ -53,6 +54,10 @@ class Clock:
     def work_left(self) -> float:
         """Seconds in which jobs may still run."""
         return self.left() - self.reserve()
+
+    def works_until(self) -> float:
+        """The monotonic instant by which a fit should have ended, so that it is judged and kept before the time is up."""
+        return time.monotonic() + _ENDS_AT * self.work_left() if self.settings.clocked else math.inf
 
     def job_limits(self, baseline: bool) -> tuple[float, float]:
         """Soft and hard seconds of a job that starts now: all folds of a trial together get a fifth of the time.

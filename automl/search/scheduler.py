@@ -194,6 +194,7 @@ class Scheduler:
             self.settings.memory,
             measure=self.settings.measures and fold == 0 and not trial.scout,
             save=self.wants(trial, fold),
+            until=math.inf if trial.baseline else self.clock.works_until(),
         )
         self._count += 1
         self._jobs[job.id] = (trial, fold)

@@ -94,7 +94,7 @@ class RayExecutor(PoolExecutor):
     def submit(self, job: Job) -> None:
         """Queue a job. Raises ExecutionError when no node of the cluster could ever run it."""
         self._join()
-        super().submit(job)
+        super().submit(replace(job, until=math.inf))
 
     def capacity(self) -> Capacity:
         """Slots, busy jobs and GPUs of the cluster; waits for Ray to be there."""
