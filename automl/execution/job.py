@@ -55,8 +55,8 @@ class Job:
         memory: bytes of resident memory the worker may reach before it is ended with ``oom``; 0 for no cap.
         measure: time one-unit predictions (costs some milliseconds).
         save: the model is wanted; without, it is fitted and judged, and goes.
-        until: instant of this machine's monotonic clock that ``ctx.deadline`` is at the latest, however long the job had
-            to wait; infinite on other machines.
+        until: instant of this machine's monotonic clock that ``ctx.deadline`` is at the latest, however long the job
+            had to wait; infinite on other machines.
     """
 
     id: int

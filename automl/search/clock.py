@@ -56,7 +56,7 @@ class Clock:
         return self.left() - self.reserve()
 
     def works_until(self) -> float:
-        """The monotonic instant by which a fit should have ended, so that it is judged and kept before the time is up."""
+        """The monotonic instant by which a fit should have ended, so that it is judged and kept in time."""
         return time.monotonic() + _ENDS_AT * self.work_left() if self.settings.clocked else math.inf
 
     def job_limits(self, baseline: bool) -> tuple[float, float]:

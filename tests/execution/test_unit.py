@@ -276,6 +276,14 @@ def test_the_soft_limit_reaches_the_model(dataset: Dataset, monkeypatch: pytest.
     assert event.outcome.info.notes["stop"] == [True] * 5
 
 
+def test_a_job_that_had_to_wait_ends_with_the_run_all_the_same(dataset: Dataset) -> None:
+    late, early = (run(job(Tells, until=time.monotonic() + ahead), dataset) for ahead in (-1.0, 1e6))
+    assert late.outcome is not None
+    assert late.outcome.info.notes["stop"] == [True] * 5
+    assert early.outcome is not None
+    assert early.outcome.info.notes["stop"] == [False] * 5
+
+
 def test_progress_is_thinned_out(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[tuple[int, float]] = []
     now = time.monotonic()

@@ -72,3 +72,9 @@ def test_nothing_depends_on_the_clock_when_trials_are_counted(now: list[float]) 
     assert clock.work_left() == math.inf
     assert clock.reserve() == 0.0
     assert clock.job_limits(baseline=True) == (math.inf, math.inf)
+
+
+def test_fits_end_a_little_before_the_time_for_them_does(now: list[float]) -> None:
+    clock = clocked(now)
+    assert now[0] + 90.0 < clock.works_until() < now[0] + clock.work_left()
+    assert math.isinf(Clock(Settings()).works_until())
