@@ -45,6 +45,12 @@ class Blocks:
         self._kept: dict[str, tuple[str, ...]] = {}
         self._tests: list[_Test] = []
         self._helped: list[bool] = []
+        self._seen: dict[int, tuple[tuple[int, int], bool]] = {}
+
+    @property
+    def tested(self) -> bool:
+        """Has a test begun?"""
+        return bool(self._tests)
 
     def encoders(self, family: Family) -> tuple[str, ...]:
         """The chain of the family's new candidates: its own and the blocks that have helped it."""
@@ -67,9 +73,12 @@ class Blocks:
         return replace(best.candidate, encoders=(*chain, block)), block, best
 
     def first(self, trials: Sequence[Trial]) -> tuple[Candidate, str, Trial] | None:
-        """The same for the very first test, of a block in the best of these trials, which need but their first fold."""
-        able = [t for t in trials if 0 in t.results and t.family.blocks and not math.isnan(t.results[0].score)]
-        if self._tests or not able:
+        """The same for the very first test, of a block in the best of these trials, which need but their first fold.
+
+        trials: of families that have blocks.
+        """
+        able = [t for t in trials if 0 in t.results and not math.isnan(t.results[0].score)]
+        if not able:
             return None
         base = max(able, key=lambda t: (t.results[0].score, -t.number))
         block = next(iter(base.family.blocks))
@@ -77,7 +86,13 @@ class Blocks:
 
     def vain(self, trial: Trial) -> bool:
         """Does a trial under way that tests a block gain nothing by it on the folds that it has?"""
-        return any(test.trial is trial and trial.results and not self._gained(test) for test in self._tests)
+        test = next((test for test in reversed(self._tests) if test.trial is trial), None)
+        if test is None or not trial.results:
+            return False
+        known = len(trial.results), len(test.base.results)
+        if self._seen.get(trial.number, ((0, 0), False))[0] != known:  # else the scores are those of the last time
+            self._seen[trial.number] = known, not self._gained(test)
+        return self._seen[trial.number][1]
 
     def spreading(self, family: Family) -> bool:
         """Has a block that this family has not tried helped another one?"""

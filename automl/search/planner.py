@@ -175,7 +175,7 @@ class Planner:
             reason = self.board.hopeless(trial)
             if reason and (self._shown(trial) or self._diverse(trial)):
                 reason = ""
-            if not reason and self.settings.clocked and self._blocks.vain(trial):
+            if not reason and self.settings.clocked and trial.phase == "features" and self._blocks.vain(trial):
                 reason = "its feature block gains nothing"
             if not reason and not trial.in_flight and not self._fits(trial):
                 reason = f"no time left for {self.board.n_folds - len(trial.results)} more folds"
@@ -318,10 +318,12 @@ class Planner:
 
         It may buy more than all other settings do.
         """
-        if not self.settings.clocked or self._baselines or self._scouting or self._firsts or self._limit_reached():
+        if self._blocks.tested or not (self.settings.clocked and self.settings.preset.blocks):
             return None
-        begun = [t for family in self.field.searched() for t in self.board.of(family)[:1] if self._may_go_on(family)]
-        return self._tested(self._blocks.first(begun))
+        if self._baselines or self._scouting or self._firsts or self._limit_reached():
+            return None
+        able = [f for f in self.field.searched() if f.blocks and self._may_go_on(f)]
+        return self._tested(self._blocks.first([t for f in able for t in self.board.account(f).trials[:1]]))
 
     def _block_test(self, family: Family) -> Trial | None:
         return self._tested(self._blocks.propose(family, self.board.account(family).trials))
