@@ -45,7 +45,7 @@ class Blocks:
         self._kept: dict[str, tuple[str, ...]] = {}
         self._tests: list[_Test] = []
         self._helped: list[bool] = []
-        self._seen: dict[int, tuple[tuple[int, int], bool]] = {}
+        self._seen: dict[int, tuple[set[int], bool]] = {}
 
     @property
     def tested(self) -> bool:
@@ -89,10 +89,7 @@ class Blocks:
         test = next((test for test in reversed(self._tests) if test.trial is trial), None)
         if test is None or not trial.results:
             return False
-        known = len(trial.results), len(test.base.results)
-        if self._seen.get(trial.number, ((0, 0), False))[0] != known:  # else the scores are those of the last time
-            self._seen[trial.number] = known, not self._gained(test)
-        return self._seen[trial.number][1]
+        return not self._gained(test)
 
     def spreading(self, family: Family) -> bool:
         """Has a block that this family has not tried helped another one?"""
@@ -132,9 +129,14 @@ class Blocks:
         return test.trial.state == "ok" and self._gained(test)
 
     def _gained(self, test: _Test) -> bool:
-        """Is the gain above its standard error?"""
+        """Is the gain above its standard error? Worked out again only when there are more folds to compare."""
         if test.base.state == "failed":
             return False
-        d = np.asarray(self._gains(test.trial, test.base))
-        error = float(np.std(d, ddof=1)) / math.sqrt(len(d)) if len(d) > 1 else 0.0
-        return bool(len(d)) and float(d.mean()) > error
+        shared = test.trial.results.keys() & test.base.results.keys()
+        folds, gained = self._seen.get(test.trial.number, (set[int](), False))
+        if folds != shared:
+            d = np.asarray(self._gains(test.trial, test.base))
+            error = float(np.std(d, ddof=1)) / math.sqrt(len(d)) if len(d) > 1 else 0.0
+            gained = bool(len(d)) and float(d.mean()) > error
+            self._seen[test.trial.number] = shared, gained
+        return gained

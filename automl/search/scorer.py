@@ -124,11 +124,11 @@ class Scorer:
         """How much higher `trial` scores than `base` on each fold of one repeat that both have; empty where none is.
 
         With one fold, as many figures as it is cut into parts: their mean is the gain on the fold, and they differ as
-        the gains on the parts do.
+        the gains on the parts do; a single figure once the predictions of either have been let go.
         """
         folds = [fold for fold in _scored(trial) if fold < self.judged and fold in _scored(base)]
         whole = [trial.results[f].score - base.results[f].score for f in folds]
-        if len(folds) != 1:
+        if len(folds) != 1 or not (trial.kept and base.kept):
             return whole
         truth, request = self.truths[folds[0]], self.requests[folds[0]]
         sides = [t.results[folds[0]].predictions for t in (trial, base)]

@@ -95,7 +95,7 @@ class Trial:
     def end(self, state: str, kind: str = "", reason: str = "", detail: str = "") -> None:
         """It is done or given up: ok, pruned or failed, and why."""
         self.state, self.kind, self.reason, self.detail = state, kind, reason, detail
-        if state != "ok":  # of thousands of trials, most are given up, and nobody asks for their predictions again
+        if not self.kept:  # of thousands of trials, most are given up, and nobody needs their predictions again
             self.results = {fold: replace(result, source=_let_go) for fold, result in self.results.items()}
         if self.watch is not None:
             self.watch(self)
@@ -123,6 +123,11 @@ class Trial:
     def running(self) -> bool:
         """Is it neither done nor given up?"""
         return self.state == "running"
+
+    @property
+    def kept(self) -> bool:
+        """Are its predictions still there? Those of what was given up or failed are let go."""
+        return self.state in ("running", "ok")
 
     @property
     def baseline(self) -> bool:

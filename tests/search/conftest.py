@@ -127,6 +127,7 @@ class Search:
 
     board: Board
     executor: FakeExecutor
+    scorer: Scorer
     told: list[Any]
     notes: list[dict[str, Any]]
     finished: list[Trial]
@@ -183,7 +184,7 @@ def searched(
     planner = Planner(Field(list(families)), board, scorer, clock, settings, "regression", repeats)
     runs = executor(answer, slots)
     runs.open(Dataset(table, problem, folding.folds, PluginRef.of(Regression)))
-    found = Search(board, runs, [], [], [], [])
+    found = Search(board, runs, scorer, [], [], [], [])
 
     def narrow(folds: int) -> None:
         board.narrow(folds)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pytest
 
 from automl.discovery import PluginRef
 from automl.execution.job import Job
@@ -100,3 +101,17 @@ def test_with_a_clock_a_block_that_gains_nothing_costs_one_fold(bench: Any, now:
     tested = [trial for trial in useless.board.trials if trial.candidate.encoders]
     assert [(trial.state, list(trial.results)) for trial in tested] == [("pruned", [0])]
     assert tested[0].reason == "its feature block gains nothing"
+
+
+def test_what_a_block_gained_is_known_when_what_it_was_compared_with_is_given_up(bench: Any, now: list[float]) -> None:
+    """The predictions of a trial that was given up are let go, its scores are not."""
+    families = [with_block(bench.family("a", starts=3))]
+    found = bench.search(families, answer_with(1.0, 0.5), n_trials=4, deadline=now[0] + 1e6, seconds=1e6)
+    base = found.board.trials[0]
+    trial = next(t for t in found.board.trials if t.candidate.encoders)
+    for each in (base, trial):
+        each.results = {0: each.results[0]}
+    parts = found.scorer.gains(trial, base)
+    base.end("pruned")
+    assert len(parts) > 1
+    assert found.scorer.gains(trial, base) == [pytest.approx(np.mean(parts))]
