@@ -71,6 +71,10 @@ class Channel:
         (size,) = _HEAD.unpack(self._exactly(_HEAD.size))
         return pickle.loads(_content(self.receive_fd()) if size == _IN_FILE else self._exactly(size))
 
+    def waits(self) -> bool:
+        """Has more of what `receive` gives arrived?"""
+        return bool(select.select([self._end], [], [], 0)[0])
+
     def receive_fd(self) -> int:
         """The file that came with the message just received."""
         _, fds, _, _ = socket.recv_fds(self._end, 1, 1)
@@ -156,5 +160,6 @@ class Channel:
 
 def _content(fd: int) -> bytes:
     """The bytes of a file that came with a message, which is closed."""
-    with open(fd, "rb") as file:
-        return os.pread(file.fileno(), os.fstat(file.fileno()).st_size, 0)
+    with open(fd, "rb") as file:  # one read of the system gives 2 GiB at most
+        file.seek(0)
+        return file.read()

@@ -64,11 +64,15 @@ class InlineExecutor:
 
     def kill(self, job: int) -> None:
         """Take a waiting job off the queue."""
-        for waiting in self._queue:
-            if waiting.id == job:
-                self._queue.remove(waiting)
-                self._ended.append(Event(job, "timeout", message="ended on request before it began"))
-                return
+        if self.withdraw(job):
+            self._ended.append(Event(job, "timeout", message="ended on request before it began"))
+
+    def withdraw(self, job: int) -> bool:
+        """Take a waiting job off the queue, without an event."""
+        waiting = next((waiting for waiting in self._queue if waiting.id == job), None)
+        if waiting is not None:
+            self._queue.remove(waiting)
+        return waiting is not None
 
     def capacity(self) -> Capacity:
         """One slot."""

@@ -106,7 +106,8 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Event:
-    """Something that happened to a job. Every submitted job gets exactly one event that is not ``progress``.
+    """Something that happened to a job. Every submitted job gets exactly one event that is not ``progress``,
+    but for those that are withdrawn.
 
     Attributes:
         kind: ``done``; ``error`` (the plugin raised), ``invalid`` (it broke its contract), ``oom``, ``timeout``,

@@ -167,7 +167,11 @@ class LocalWorker(Worker):
         import cloudpickle
 
         parcel = cloudpickle.dumps(job, protocol=5)
-        self._say(lambda: self.channel.lend(("job", parcel)))
+        self._say(lambda: self.channel.lend(("job", job.id, parcel)))
+
+    def pass_over(self, job: int) -> None:
+        """Tell it; what it has begun by now it will not hear of before the end."""
+        self._say(lambda: self.channel.send(("void", job)))
 
     def collect(self) -> Sequence[Ready | Ended | Event]:
         """Read its socket; a socket that is closed, or a process that is gone, is its end."""

@@ -130,22 +130,29 @@ class PoolExecutor(ABC):
 
     def kill(self, job: int) -> None:
         """End a job hard, unless it has just ended by itself."""
-        if self._closed:
+        if self.withdraw(job):
+            self._events.append(Event(job, "timeout", message="ended on request before it began"))
             return
+        for worker in self._busy():
+            if worker.job is not None and worker.job.id == job and job not in worker.void:
+                self._stop(worker, Event(job, "timeout", message="ended on request"))
+                return
+
+    def withdraw(self, job: int) -> bool:
+        """Take a job off the queue, or tell the worker that was to run it next; there is no event of it."""
+        if self._closed:
+            return False
         self._collect()
         for waiting in self._queue:
             if waiting.id == job:
                 self._queue.remove(waiting)
-                self._events.append(Event(job, "timeout", message="ended on request before it began"))
-                return
-        for worker in self._busy():
-            if worker.following is not None and worker.following.id == job:
-                worker.void.add(job)
-                self._events.append(Event(job, "timeout", message="ended on request before it began"))
-                return
-            if worker.job is not None and worker.job.id == job and job not in worker.void:
-                self._stop(worker, Event(job, "timeout", message="ended on request"))
-                return
+                return True
+        holder = next((w for w in self._busy() if w.following is not None and w.following.id == job), None)
+        if holder is None or job in holder.void:
+            return False
+        holder.void.add(job)
+        holder.pass_over(job)
+        return True
 
     def capacity(self) -> Capacity:
         """Slots, busy jobs and devices."""

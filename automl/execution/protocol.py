@@ -73,6 +73,9 @@ class Executor(Protocol):
     def kill(self, job: int) -> None:
         """End a job hard; its event is ``timeout``. Unknown or ended jobs are ignored."""
 
+    def withdraw(self, job: int) -> bool:
+        """Call off a job that has not begun, without an event. False for one that runs or has ended."""
+
     def capacity(self) -> Capacity:
         """How much can run."""
 

@@ -93,6 +93,9 @@ class Worker(ABC):
         """Take the following job away from it, if that can be done: nothing is heard of that call any more."""
         return False
 
+    def pass_over(self, job: int) -> None:  # noqa: B027 - some cannot be told, and run it
+        """Tell it not to begin the following job; it answers for it all the same."""
+
     def talking(self) -> bool:
         """Is its result on the way right now?"""
         return False

@@ -329,9 +329,12 @@ class Scheduler:
         self.drop(trial)
 
     def _close_pruned(self) -> None:
-        """Report trials that the planner has just given up."""
+        """Report trials that the planner has just given up; their fits that have not begun are called off."""
         for trial in self.board.just_pruned():
             if not trial.told:
+                for job in [job for job, (other, _) in self._jobs.items() if other is trial]:
+                    if self.executor.withdraw(job):
+                        del self._jobs[job]
                 self._tell(trial)
                 self.drop(trial)
 

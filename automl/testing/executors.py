@@ -209,6 +209,20 @@ class ExecutorChecks:
             kinds = {event.job: event.kind for event in self.collect(executor, jobs, submit=False)}
         assert kinds == {1: "done", 2: "done", 3: "timeout"}
 
+    def test_a_withdrawn_job_is_never_heard_of(self) -> None:
+        """Nor does it run; what waits behind it does. What runs, has ended or is unknown cannot be withdrawn."""
+        with self.running() as executor:
+            jobs = [script(1), script(2), script(3)]
+            for job in jobs:
+                executor.submit(job)
+            assert executor.withdraw(2)
+            assert not executor.withdraw(2)
+            ends = self.collect(executor, [jobs[0], jobs[2]], submit=False)
+            assert not executor.withdraw(1)
+            assert not executor.withdraw(77)
+            assert executor.wait(0.1) == []
+        assert {event.job: event.kind for event in ends} == {1: "done", 3: "done"}
+
     def test_killing_what_has_ended_is_ignored(self) -> None:
         """As is a job never heard of."""
         with self.running() as executor:

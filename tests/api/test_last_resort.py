@@ -38,6 +38,10 @@ class Deaf:
     def kill(self, job: int) -> None:
         """Nothing."""
 
+    def withdraw(self, job: int) -> bool:
+        """Never."""
+        return False
+
     def capacity(self) -> Capacity:
         """Two slots."""
         return Capacity(2, 0)

@@ -31,6 +31,18 @@ class TestLocal(ExecutorChecks):
             events = self.collect(executor, jobs, submit=False)
         assert {event.job: event.kind for event in events} == {1: "done", 2: "timeout", 3: "done"}
 
+    def test_a_job_given_ahead_and_withdrawn_does_not_run(self) -> None:
+        with self.running() as executor:
+            self.collect(executor, [script(1)])
+            jobs = [script(2, "sleep", seconds=0.5), script(3, "sleep", seconds=60.0)]
+            for job in jobs:
+                executor.submit(job)
+            while not self.ahead(executor):
+                executor.wait(0.05)
+            assert executor.withdraw(3)
+            assert [event.job for event in self.collect(executor, jobs[:1], submit=False)] == [2]
+            assert self.end(executor, script(4)).kind == "done"
+
     def test_a_large_job_behind_a_busy_one_keeps_nobody_waiting(self) -> None:
         with self.running() as executor:
             self.collect(executor, [script(1)])

@@ -109,7 +109,12 @@ class FakeExecutor:
 
     def kill(self, job: int) -> None:
         self.killed.append(job)
+        self.withdraw(job)
+
+    def withdraw(self, job: int) -> bool:
+        there = len(self._queue)
         self._queue = [waiting for waiting in self._queue if waiting.id != job]
+        return len(self._queue) < there
 
     def capacity(self) -> Capacity:
         return Capacity(self.slots, len(self._queue))

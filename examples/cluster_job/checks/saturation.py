@@ -145,6 +145,10 @@ class SleepingWorkers:
     def kill(self, job: int) -> None:
         """Only at the end, when it no longer matters."""
 
+    def withdraw(self, job: int) -> bool:
+        """What is submitted is done."""
+        return False
+
     def capacity(self) -> Capacity:
         """All workers."""
         return Capacity(self.workers, len(self._where), free=max(0, self.workers - len(self._where)))

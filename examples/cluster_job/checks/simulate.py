@@ -105,6 +105,10 @@ class SimulatedWorkers:
     def kill(self, job: int) -> None:
         """Only at the end, when it no longer matters."""
 
+    def withdraw(self, job: int) -> bool:
+        """What is submitted is done."""
+        return False
+
     def capacity(self) -> Capacity:
         """All workers, all the time."""
         return Capacity(self.workers, self.workers - len(self._idle), free=len(self._idle))
