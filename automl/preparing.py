@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from automl.contract import ArtifactError, DataError, Finding, TaskPlugin
+from automl.contract import ArtifactError, Finding, OptionError, TaskPlugin
 from automl.execution.unit import facts_of
 from automl.footprint import Footprints
 from automl.intake import Intake, Schema
@@ -21,7 +21,7 @@ from automl.search.families import Field, gather
 from automl.search.folding import make_folds
 from automl.search.history import History, Inputs
 from automl.search.run import Run
-from automl.search.settings import Settings
+from automl.search.settings import Settings, resolved
 from automl.session import Session
 from automl.store import RunFolder
 
@@ -63,8 +63,13 @@ def prepared(
 
 
 def continued(running: Session, metric: Metric, inputs: Inputs, history: History) -> Run:
-    """The run of an earlier process, whose folder the session has."""
+    """The run of an earlier process, whose folder the session has. Raises OptionError for a preset that cannot be."""
     settings, table = running.settled(), inputs.table
+    if resolved(inputs.params["preset"]).refit != settings.preset.refit:
+        raise OptionError(
+            f"the run kept the models for preset {inputs.params['preset']!r}, whose members are fitted on all rows in "
+            "another way: go on with that one, or fit anew in another folder"
+        )
     task = choose_task(running.registry, inputs.task, table, inputs.problem.roles, None, settings)
     facts = facts_of(inputs.problem, table, len(table))
     field = gather(running.registry, task, facts, settings, list(table.select(inputs.problem.features)))
@@ -131,21 +136,26 @@ def _run(
 
 
 def _kept_folds(folds: Any, intake: Intake) -> Any:
-    """The user's fold numbers for the rows that were kept; pairs need all rows. Raises DataError."""
+    """The user's folds in numbers of the rows that were kept: what was dropped leaves both sides."""
     if folds is None or hasattr(folds, "split"):
         return folds
     if hasattr(folds, "__next__"):
         folds = list(folds)
     rows = intake.rows_kept
-    whole = len(rows) == 0 or len(rows) == int(rows[-1]) + 1
     if isinstance(folds, list | tuple) and folds and isinstance(folds[0], list | tuple):
-        if not whole:
-            raise DataError(
-                "folds-rows", "rows without a target were dropped, so row numbers in folds= no longer fit", "folds"
-            )
-        return folds
+        return folds if len(rows) == intake.n_given else [tuple(_renumbered(p, intake) for p in pair) for pair in folds]
     numbers = np.asarray(folds)
     return numbers[rows] if numbers.ndim == 1 and len(numbers) > len(rows) else numbers
+
+
+def _renumbered(part: Any, intake: Intake) -> Any:
+    """Positions in the caller's data as those of the table's rows; as given where they are none."""
+    given = np.asarray(part)
+    if given.ndim != 1 or given.dtype.kind not in "iu" or not len(given):
+        return part
+    if given.min() < 0 or given.max() >= intake.n_given:
+        raise OptionError(f"folds: a fold has rows outside 0…{intake.n_given - 1}")
+    return np.flatnonzero(np.isin(intake.rows_kept, given))
 
 
 def _feature_names(data: Any, width: int) -> list[str] | None:

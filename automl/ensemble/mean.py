@@ -103,14 +103,14 @@ class WeightedMean(Combiner):
         used = [int(m) for m in np.flatnonzero(self.shares)]
         shares, outputs = self.shares[used], members[0][0].as_array().shape[1]
         step = max(1, sum(map(len, evidence.rows)) * outputs * len(used) // CELLS)
-        differences = []
+        differences, u = [], np.split(evidence.weight, np.cumsum([len(rows) for rows in evidence.rows])[:-1])
         for f, (truth, rows) in enumerate(zip(truths, evidence.rows, strict=True)):
             cut = rows[::step]
             values = [members[m][f].as_array()[cut] for m in used]
             codes: AnyArray = np.asarray(truth.y)[cut] if truth is not None else cut
             units = np.arange(len(cut))
             flat, sharp = (power_mean(values, shares, a)[units, codes] for a in (1.0, 0.0))
-            differences.append(np.log(np.maximum(sharp, TINY)) - np.log(np.maximum(flat, TINY)))
+            differences.append(u[f][::step] * (np.log(np.maximum(sharp, TINY)) - np.log(np.maximum(flat, TINY))))
         gain = np.concatenate(differences)
         error = float(gain.std()) / np.sqrt(len(gain))
         return 0.5 if abs(gain.mean()) <= error else float(gain.mean() < 0)

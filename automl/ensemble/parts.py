@@ -39,11 +39,8 @@ def make_parts(sizes: Sequence[int], seed: int, kin: Sequence[AnyArray] | None =
         count = min(PARTS, *sizes)
         labels = [rng.permutation(size) % max(count, 1) for size in sizes]
     else:
-        own = [np.unique(numbers) for numbers in kin]
-        count = min(PARTS, *map(len, own))
-        every = np.unique(np.concatenate(own))
-        label_of = rng.permutation(len(every)) % max(count, 1)
-        labels = [label_of[np.searchsorted(every, numbers)] for numbers in kin]
+        labels = _labels(kin, rng)
+        count = 1 + max(int(label.max(initial=0)) for label in labels)
     if count < 2 or any(len(np.unique(label)) < count for label in labels):
         return []
     return [
@@ -53,6 +50,17 @@ def make_parts(sizes: Sequence[int], seed: int, kin: Sequence[AnyArray] | None =
         )
         for p in range(count)
     ]
+
+
+def _labels(kin: Sequence[AnyArray], rng: np.random.Generator) -> list[IntArray]:
+    """Per fold, (u,) parts of its units: groups are dealt out fold by fold, so that every fold has units of each."""
+    own = [np.unique(numbers) for numbers in kin]
+    count = max(1, min(PARTS, *map(len, own)))
+    part_of: dict[object, int] = {}
+    for groups in own:
+        for group in rng.permutation([g for g in groups.tolist() if g not in part_of]).tolist():
+            part_of[group] = len(part_of) % count
+    return [np.array([part_of[group] for group in numbers.tolist()], dtype=np.int64) for numbers in kin]
 
 
 def cut(member: Sequence[Predictions], places: Places) -> list[Predictions]:

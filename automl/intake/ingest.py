@@ -35,6 +35,7 @@ class Intake:
         container: how to give results back.
         findings: what was noticed, and what was done about it.
         rows_kept: (n_rows,) positions in the caller's data of the table's rows.
+        n_given: rows of the caller's data.
     """
 
     table: Table
@@ -43,6 +44,7 @@ class Intake:
     container: Container
     findings: tuple[Finding, ...]
     rows_kept: IntArray
+    n_given: int
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,7 @@ def ingest(
         tuple(one.rule for one in read), tuple(one.position for one in read), named, len(frame.labels), frame.named
     )
     table = Table(tuple(one.column for one in read), len(rows))
-    return Intake(table, named, schema, frame.container.take(rows), tuple(findings), rows)
+    return Intake(table, named, schema, frame.container.take(rows), tuple(findings), rows, frame.n_rows)
 
 
 def _check_size(frame: Frame) -> None:

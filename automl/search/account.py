@@ -21,7 +21,7 @@ class Account:
         trials: oldest first.
         partial: number -> trial of those that run and have a result.
         ended, lost: how many have ended, and how many of these failed or were given up.
-        best: the best mean score of those that have ended; NaN for none.
+        best: the best mean score of those that have ended and did not fail; NaN for none.
         seconds: wall seconds of each of those that have ended.
         walls: wall seconds of the latest folds that came back.
     """
@@ -50,7 +50,8 @@ class Account:
         self.partial.pop(trial.number, None)
         self.ended += 1
         self.lost += trial.state in ("failed", "pruned")
-        self.best = float(np.fmax(self.best, trial.mean()))
+        if trial.state != "failed":
+            self.best = float(np.fmax(self.best, trial.mean()))
         self.seconds.append(trial.seconds())
 
     def again(self) -> None:

@@ -104,7 +104,8 @@ class Blender:
         return None
 
     def now(self) -> Blended:
-        """A blend of what there is, made here and at once: nothing is measured for it. The best model where it fails.
+        """A blend of what there is, made here and at once: with a clock, nothing is measured for it. The best model
+        where it fails.
 
         Raises what choosing that one raises.
         """

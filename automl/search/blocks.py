@@ -23,12 +23,19 @@ _ENDED_BEFORE = 2
 
 @dataclass(frozen=True)
 class _Test:
-    """`trial` is `base` with one block more."""
+    """`trial` is `base` with one block more; `early` where other families were not yet seen when it began."""
 
     family: str
     block: str
     base: Trial
     trial: Trial
+    early: bool
+
+
+def _better_at_first(trial: Trial | None, other: Trial) -> bool:
+    """Is its score on the first fold higher?"""
+    known = trial is not None and 0 in trial.results and 0 in other.results
+    return known and trial is not None and trial.results[0].score > other.results[0].score
 
 
 class Blocks:
@@ -62,14 +69,14 @@ class Blocks:
         None when too few of its `trials` have ended, or no block is worth a test.
         """
         self.judge()
-        block = next((name for name in family.blocks if self._open(family, name)), None)
-        if block is None or sum(not t.running for t in trials) < _ENDED_BEFORE:
+        if not family.blocks or sum(not t.running for t in trials) < _ENDED_BEFORE:
             return None
         chain = self.encoders(family)
         complete = [t for t in trials if t.state == "ok" and t.candidate.encoders == chain]
-        if not complete:
+        best = max(complete, key=lambda t: t.score, default=None)
+        block = next((name for name in family.blocks if self._open(family, name, best)), None)
+        if block is None or best is None:
             return None
-        best = max(complete, key=lambda t: t.score)
         return replace(best.candidate, encoders=(*chain, block)), block, best
 
     def first(self, trials: Sequence[Trial]) -> tuple[Candidate, str, Trial] | None:
@@ -99,7 +106,7 @@ class Blocks:
 
     def started(self, family: Family, block: str, base: Trial, trial: Trial) -> None:
         """This trial is what `propose` asked for."""
-        self._tests.append(_Test(family.name, block, base, trial))
+        self._tests.append(_Test(family.name, block, base, trial, base.running))
 
     def took_over(self, family: Family, trial: Trial, trials: Sequence[Trial]) -> None:
         """A test of an earlier process; `trials` are the family's. Without what it was compared with it is lost."""
@@ -118,12 +125,18 @@ class Blocks:
             if self._helped[-1]:
                 self._kept[test.family] = (*self._kept.get(test.family, ()), test.block)
 
-    def _open(self, family: Family, block: str) -> bool:
-        """Not yet tried by this family, under test nowhere, and not found useless elsewhere."""
+    def _open(self, family: Family, block: str, best: Trial | None = None) -> bool:
+        """Not yet tried by this family, under test nowhere, and not found useless elsewhere.
+
+        An early test was of the best that was known then: where the family's `best` is better, it does not count alone.
+        """
         if len(self._helped) < len(self._tests):
             return False
-        tests = zip(self._tests, self._helped, strict=True)
-        return all(test.family != family.name and helped for test, helped in tests if test.block == block)
+        same = [(test, helped) for test, helped in zip(self._tests, self._helped, strict=True) if test.block == block]
+        if any(test.family == family.name for test, _ in same):
+            return False
+        alone = len(same) == 1
+        return all(helped or (alone and test.early and _better_at_first(best, test.base)) for test, helped in same)
 
     def _helps(self, test: _Test) -> bool:
         return test.trial.state == "ok" and self._gained(test)

@@ -18,7 +18,7 @@ _MEASURING_SECONDS, _MEASURING_SHARE = 5.0, 0.08
 
 @dataclass
 class Clock:
-    """Time of a run. With `n_trials` everything here is infinite and nothing depends on the clock.
+    """Time of a run. Without a time limit everything here is infinite and nothing depends on the clock.
 
     `folds` a trial has; `blending` and `committing` are the longest that these have taken so far, in seconds;
     `refitting` is kept for fitting members again on all rows.

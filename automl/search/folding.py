@@ -56,15 +56,16 @@ class Folding:
         """The first so many folds, once."""
         return replace(self, folds=self.folds[:folds], repeats=1)
 
-    def finding(self, folds: int) -> Finding:
-        """What a user is told of that."""
-        what = f"no model can be fitted on all {self.judged} folds in time"
-        return Finding("fewer-folds", what, done=f"models are judged on the first {folds}; give a longer time_limit")
-
     @property
     def deployed(self) -> int:
         """How many of the first folds keep their models for predicting: those of one repeat, to answer fast."""
         return self.judged
+
+
+def fewer_folds(wanted: int, folds: int) -> Finding:
+    """What a user is told when only the first so many count."""
+    what = f"no model can be fitted on all {wanted} folds in time"
+    return Finding("fewer-folds", what, done=f"models are judged on the first {folds}; give a longer time_limit")
 
 
 def make_folds(

@@ -30,7 +30,7 @@ from automl.search.board import Board
 from automl.search.deploy import Deployment, problem_from, problem_state
 from automl.search.families import Family, Field
 from automl.search.fingerprint import fingerprint
-from automl.search.folding import Folding
+from automl.search.folding import Folding, fewer_folds
 from automl.search.scorer import Scorer
 from automl.search.settings import DEFAULT_SECONDS, Preset, Settings
 from automl.search.trial import FoldResult, Trial
@@ -180,7 +180,15 @@ class History:
 
     @property
     def findings(self) -> list[Finding]:
-        """What differs between the process that began the run and this one."""
+        """What the model of this process should say of those before: fewer folds that count, and other versions."""
+        return [*self._narrowing, *self._other_versions]
+
+    @property
+    def _narrowing(self) -> list[Finding]:
+        return [fewer_folds((self.run or {}).get("folds", 0), self.narrowed)] if self.narrowed else []
+
+    @property
+    def _other_versions(self) -> list[Finding]:
         before, here = (self.run or {}).get("versions", {}), versions()
         changed = [f"{name} {old} is now {here.get(name) or 'missing'}" for name, old in before.items()]
         changed = [what for (name, old), what in zip(before.items(), changed, strict=True) if here.get(name) != old]

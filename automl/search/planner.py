@@ -99,7 +99,8 @@ class Planner:
         passed = self._firsts[:last] if trial.phase == "start" else list(self._firsts)
         self._firsts = self._firsts[len(passed) :]
         for other in passed:
-            if other is not family or trial.phase != "start":
+            begun = any(not (t.baseline or t.scout) for t in self.board.account(other).trials)
+            if begun and (other is not family or trial.phase != "start"):  # others were too dear for the time then
                 self._points[other.name].pop(0)
         points = self._points.get(family.name, [])
         known = [n for n, point in enumerate(points) if dict(family.points[point]) == trial.candidate.params]
@@ -107,8 +108,9 @@ class Planner:
             self._points[family.name] = points[known[0] + 1 :]
 
     def learn(self, trial: Trial) -> None:
-        """Let the family's next suggestions heed how a trial ended."""
-        score = trial.mean(list(range(self.board.n_folds))) if trial.results else math.nan
+        """Let the family's next suggestions heed how a trial ended; a failure teaches nothing good."""
+        known = bool(trial.results) and trial.state != "failed"
+        score = trial.mean(list(range(self.board.n_folds))) if known else math.nan
         self._suggestions.learn(trial.family.name, trial.candidate.params, score)
 
     def close(self) -> None:
@@ -158,7 +160,7 @@ class Planner:
 
     def _fits(self, trial: Trial) -> bool:
         """Can the rest of its folds still be run?"""
-        if not self.settings.clocked or trial.baseline:
+        if not self.settings.clocked or trial.baseline or trial.scout:
             return True
         rest = self.board.n_folds - len(trial.submitted)
         rounds = math.ceil(rest / self.settings.slots)
@@ -314,9 +316,10 @@ class Planner:
         return None
 
     def _first_block(self) -> Trial | None:
-        """Where the clock decides, a feature block in the best family's first trial, on one fold before any goes on.
+        """Where the clock decides, a feature block in the best of the first trials that are back, before any goes on.
 
-        It may buy more than all other settings do.
+        It may buy more than all other settings do. Where it gains nothing, a family that turns out better may test it
+        once more.
         """
         if self._blocks.tested or not (self.settings.clocked and self.settings.preset.blocks):
             return None

@@ -161,5 +161,7 @@ class Refitting:
         seed = trial.candidate.seed + wanted.copy
         candidate = replace(trial.candidate, params=refit_params(trial, self.first), seed=seed)
         references = trial.family.references(candidate.encoders)
-        limits = (soft, soft, self.settings.memory)
-        return Job(number, candidate, -1, trial.family.reference, references, trial.family.resources, *limits)
+        limits, until = (soft, soft, self.settings.memory), self.clock.works_until()  # one cut short comes back in time
+        return Job(
+            number, candidate, -1, trial.family.reference, references, trial.family.resources, *limits, until=until
+        )

@@ -35,7 +35,7 @@ from automl.search.deploy import (
 )
 from automl.search.events import EnsembleImproved, Noticed, PhaseStarted, RunEvent
 from automl.search.families import Field
-from automl.search.folding import Folding, training_rows
+from automl.search.folding import Folding, fewer_folds, training_rows
 from automl.search.history import History, committed_plan, first_record
 from automl.search.keeper import Keeper
 from automl.search.planner import Planner
@@ -142,7 +142,7 @@ class Run:
 
     def _narrow(self, folds: int) -> None:
         """Judge on fewer folds from now on, baselines too: no contender can have all of them in time."""
-        self._notice(self.folding.finding(folds))
+        self._notice(fewer_folds(self.folding.judged, folds))
         self.keeper.note({"type": "narrowed", "folds": folds})
         self.folding = self.folding.narrowed(folds)
         self.blender.narrow(self._kept())
@@ -182,7 +182,7 @@ class Run:
         self._announce()
         self.keeper.note({"type": "resumed", "trials": len(begun)})
         for finding in self.history.findings:
-            self.emit(Noticed(finding))
+            self._notice(finding)
 
     def _here(self) -> Executor:
         """Jobs in this process."""

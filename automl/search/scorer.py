@@ -39,13 +39,12 @@ class Scorer:
 
     def __init__(self, task: TaskPlugin, problem: Problem, table: Table, folding: Folding, metric: Metric) -> None:
         self.task, self.problem, self.table, self.metric = task, problem, table, metric
-        self.folds, self.repeats = folding.folds, folding.repeats
-        self.judged = len(self.folds) // self.repeats
+        self.folds, self.judged = folding.folds, folding.judged
         self.in_time = folding.in_time
 
     def narrow(self, folds: int) -> None:
         """Only the first so many folds count from now on, once each."""
-        self.judged, self.repeats = folds, 1
+        self.judged = folds
 
     def again(self, trials: Sequence[Trial]) -> None:
         """Score complete trials anew, on the folds that count now."""
@@ -115,9 +114,12 @@ class Scorer:
         if self.problem.kind not in ADDITIVE or not folds:
             return 0.0
         gains = [0.0]
-        for share in _SHARES:
-            scores = [self._mixed(f, trial, best, share) for f in folds]
-            gains.append(float(np.mean(scores)) - best.mean(folds))
+        try:
+            for share in _SHARES:
+                scores = [self._mixed(f, trial, best, share) for f in folds]
+                gains.append(float(np.mean(scores)) - best.mean(folds))
+        except Exception:  # a stranger's metric, which does not like this mixture
+            return 0.0
         return float(np.nanmax(gains))
 
     def gains(self, trial: Trial, base: Trial) -> list[float]:

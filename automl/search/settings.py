@@ -65,7 +65,7 @@ class Settings:
     """The resolved options of a run.
 
     Attributes:
-        deadline: monotonic second to be done by; infinite when `n_trials` decides.
+        deadline: monotonic second to be done by; infinite when `n_trials` alone decides.
         seconds: the whole time limit, or infinite.
         n_trials: candidates beside the baselines, or None.
         slots: jobs at once.

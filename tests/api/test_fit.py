@@ -188,6 +188,20 @@ def test_folds_of_ones_own_are_used_in_each_form(fast: Any, wine: pd.DataFrame) 
     assert len(set(found)) == 1
 
 
+def test_pairs_of_folds_name_the_rows_of_the_callers_data_whatever_is_dropped(fast: Any, wine: pd.DataFrame) -> None:
+    """Rows of weight 0 teach nothing and are no part of any fold; those without a target neither."""
+    numbers = np.random.default_rng(0).integers(0, 3, len(wine))
+    pairs = [(np.flatnonzero(numbers != k), np.flatnonzero(numbers == k)) for k in range(3)]
+    weight = np.where(np.arange(len(wine)) % 10 == 4, 0.0, 1.0)
+    blank = wine.assign(target=wine["target"].astype("string").mask(weight == 0))
+    options = fast(models=CHEAP)
+    left_out = AutoML(**options).fit(wine[weight > 0], "target", folds=numbers[weight > 0]).score_
+    assert AutoML(**options).fit(wine, "target", sample_weight=weight, folds=pairs).score_ == pytest.approx(left_out)
+    assert AutoML(**options).fit(blank, "target", folds=pairs).score_ == pytest.approx(left_out)
+    with pytest.raises(OptionError, match=r"rows outside 0…177"):
+        AutoML(**options).fit(blank, "target", folds=[([0, 1, 2], [3, 178])])
+
+
 @pytest.mark.parametrize(
     "folds",
     ["abc", 5, [1, 2], [([0, 1], [1, 2])], object()],

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from sklearn.datasets import load_iris
 
-from automl import AutoML
+from automl import AutoML, Preset
 from automl.contract import ArtifactError, OptionError
 from automl.events import EnsembleImproved, Noticed, RunEvent, TrialFinished
 from automl.store import Journal, RunFolder, load_manifest
@@ -170,7 +170,8 @@ def test_other_versions_are_said(broken: tuple[AutoML, list[Path]], tmp_path: Pa
     journal.close()
     (place / "journal.jsonl.new").replace(place / "journal.jsonl")
     heard: list[RunEvent] = []
-    AutoML.resume(place, verbose=0, callbacks=[heard.append])
+    again = AutoML.resume(place, verbose=0, callbacks=[heard.append])
+    assert "versions" in [finding.code for finding in again.findings_]
     (said,) = [event.finding for event in heard if isinstance(event, Noticed) and event.finding.code == "versions"]
     assert "numpy 1.0 is now" in said.what
     assert "left-pad 3 is now missing" in said.what
@@ -215,6 +216,12 @@ def test_scores_of_two_metrics_are_not_mixed(broken: tuple[AutoML, list[Path]], 
     place = shutil.copytree(broken[1][0], tmp_path / "run")
     with pytest.raises(OptionError, match=r"cannot go on with metric 'accuracy'"):
         AutoML.resume(place, metric="accuracy")
+
+
+def test_a_preset_whose_models_were_not_kept_is_refused(broken: tuple[AutoML, list[Path]], tmp_path: Path) -> None:
+    place = shutil.copytree(broken[1][0], tmp_path / "run")
+    with pytest.raises(OptionError, match=r"kept the models for preset 'balanced'.*go on with that one"):
+        AutoML.resume(place, preset=Preset(refit=True))
 
 
 def test_a_model_that_lost_its_files_is_fitted_again(broken: tuple[AutoML, list[Path]], tmp_path: Path) -> None:

@@ -143,6 +143,26 @@ def test_probabilities_are_averaged_sharply_where_that_is_better(log_loss: Metri
     assert WeightedMean().fit(rash, [Truth(y)], asked, ctx).exponent == 1.0
 
 
+def test_how_sharply_is_decided_by_the_weights_of_the_units(log_loss: Metric) -> None:
+    """Units of no weight have no say: where timid members are right for them alone, all that counts is rash."""
+    rng = np.random.default_rng(0)
+    z = 2 * rng.normal(size=4000)
+    y = (rng.random(4000) < 1 / (1 + np.exp(-z))).astype(np.int64)
+    heavy, part = np.arange(4000) < 1000, rng.random(4000) < 0.5
+
+    def member(logits: Any) -> list[ArrayPredictions]:
+        p = 1 / (1 + np.exp(-logits))
+        return [ArrayPredictions("class_proba", np.column_stack([1 - p, p]))]
+
+    rash = [np.where(part, z, 9 * rng.choice([-1, 1], 4000)), np.where(part, -9.0, z)]
+    timid = [np.where(part, z * 2, 0), np.where(part, 0, z * 2)]
+    members = [member(np.where(heavy, bold, shy)) for bold, shy in zip(rash, timid, strict=True)]
+    asked, ctx = [Request(np.arange(4000))], CombineContext(log_loss)
+    weight = np.where(heavy, 1.0, 1e-6)
+    assert WeightedMean().fit(members, [Truth(y, weight=weight)], asked, ctx).exponent == 1.0
+    assert WeightedMean().fit(members, [Truth(y, weight=1.0 - weight)], asked, ctx).exponent == 0.0
+
+
 @pytest.mark.parametrize("exponent", [0.0, 0.5, 1.0])
 def test_a_power_mean_of_equals_is_the_same_and_of_others_a_distribution(exponent: float) -> None:
     p, q = np.array([[0.2, 0.3, 0.5]]), np.array([[0.0, 0.9, 0.1]])

@@ -38,6 +38,15 @@ def test_relatives_are_never_on_both_sides(sizes: list[int]) -> None:
         assert not held & rest
 
 
+@pytest.mark.parametrize("groups", [3, 5, 10])
+def test_groups_of_two_folds_that_share_none_can_always_be_parted(groups: int) -> None:
+    for seed in range(20):
+        kin = [np.arange(40) % groups + 100 * fold for fold in range(2)]
+        parts = make_parts([40, 40], seed, kin)
+        assert len(parts) == min(groups, 5)
+        assert all(len(rows) for part in parts for rows in part.held.values() if rows is not None)
+
+
 def test_one_family_cannot_be_parted() -> None:
     assert make_parts([30], 0, [np.zeros(30, dtype=np.int64)]) == []
 

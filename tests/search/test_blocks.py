@@ -115,3 +115,21 @@ def test_what_a_block_gained_is_known_when_what_it_was_compared_with_is_given_up
     base.end("pruned")
     assert len(parts) > 1
     assert found.scorer.gains(trial, base) == [pytest.approx(np.mean(parts))]
+
+
+def test_a_better_family_may_test_once_more_what_gained_nothing_before_it_was_seen(
+    bench: Any, now: list[float]
+) -> None:
+    """Only for the last of four families, whose first fold comes last, is there a gain."""
+    families = [with_block(bench.family(name, starts=3)) for name in "abcd"]
+
+    def answer(job: Job) -> Any:
+        if job.candidate.model != "d":
+            return 0.6 if BLOCK in job.candidate.encoders else 0.5
+        return 0.1 if BLOCK in job.candidate.encoders else 0.4
+
+    found = bench.search(families, answer, n_trials=20, deadline=now[0] + 1e6, seconds=1e6, slots=2)
+    early = next(trial for trial in found.board.trials if trial.candidate.encoders)
+    assert early.candidate.model != "d"
+    assert (BLOCK,) in chains(found, "d")
+    assert sum((BLOCK,) in chains(found, name) for name in "abc") <= 1

@@ -62,7 +62,7 @@ class Book:
             assert board.of(family) == own
             assert account.ended == sum(not t.running for t in own)
             assert account.lost == sum(t.state in ("pruned", "failed") for t in own)
-            means = [t.mean() for t in own if t.results]
+            means = [t.mean() for t in own if t.results and t.state != "failed"]
             assert account.best_mean() == pytest.approx(max(means, default=math.nan), nan_ok=True)
             assert account.spent(4, 0.2) == pytest.approx(sum(max(t.seconds() / 4, 0.2) for t in own))
             assert list(account.walls) == self.walls.get(family.name, [])[-8:]

@@ -228,6 +228,40 @@ def test_a_family_that_always_fails_is_left_alone_after_two_starts(bench: Any, k
     assert {trial.kind for trial in bad} == {kind}
 
 
+def test_what_failed_after_a_good_fold_is_no_example(bench: Any) -> None:
+    """A family is not thought the better for a setting that is good on its first fold and never comes back."""
+
+    def answer(job: Any) -> Any:
+        level = job.candidate.params["level"]
+        return "timeout" if job.fold and level > 0.5 else 0.5 - 0.4 * level
+
+    family = bench.family("a")
+    found = bench.search([family], answer, n_trials=30)
+    failed = [trial for trial in found.board.trials if trial.state == "failed"]
+    complete = max(trial.mean() for trial in found.board.ok())
+    assert max(trial.mean() for trial in failed) > complete
+    assert found.board.account(family).best_mean() == complete
+
+
+def test_what_waits_of_a_candidate_that_is_given_up_is_called_off(bench: Any, now: list[float]) -> None:
+    """Its fits that have not begun never run."""
+    ran: list[tuple[int, int]] = []
+
+    def answer(job: Any) -> Any:
+        now[0] += 1.0
+        ran.append((job.id, job.fold))
+        good = job.candidate.params["level"] < 0.3 or job.fold == 0
+        return 0.1 if good else 5.0
+
+    families = [bench.family(name, starts=4) for name in "ab"]
+    limit = {"n_trials": None, "deadline": now[0] + 120.0, "seconds": 120.0}
+    found = bench.search(families, answer, n_folds=8, slots=2, **limit)
+    pruned = [trial for trial in found.board.trials if trial.state == "pruned" and len(trial.results) > 1]
+    assert pruned
+    assert len(found.executor.jobs) > len(ran)
+    assert not found.executor.killed or len(found.executor.killed) <= 4
+
+
 def losing(times: int, kind: str, on: tuple[int, ...] = (1,), own: bool = True) -> Any:
     """Answers that end so many jobs on these folds with a loss."""
     seen: list[int] = []
@@ -269,6 +303,26 @@ def test_a_candidate_is_given_another_worker_once_and_put_away_when_it_kills_tha
 def test_what_is_over_its_own_memory_cap_is_not_tried_again(bench: Any) -> None:
     found = bench.search([bench.family("a", knobs=False)], losing(1, "oom"), n_trials=1)
     assert (found.trial("a").state, len(found.order)) == ("failed", 2)
+
+
+def test_a_scout_whose_worker_was_lost_is_scouted_again_however_dear_its_family_is(
+    bench: Any, now: list[float]
+) -> None:
+    """On all rows it could not be had in time; the search goes on with the others."""
+    families = [bench.family(name) for name in "abc"] + [bench.family("dear", seconds=500.0)]
+    seen: list[int] = []
+
+    def answer(job: Any) -> Any:
+        now[0] += 1.0
+        if job.candidate.model == "dear" and not seen:
+            seen.append(job.id)
+            return Event(job.id, "crashed", message="lost on purpose")
+        return 0.3
+
+    limit = {"n_trials": None, "deadline": now[0] + 100.0, "seconds": 100.0}
+    found = bench.search(families, answer, slots=8, rows=100_000, **limit)
+    assert next(t.state for t in found.board.trials if t.family.name == "dear" and t.scout) == "pruned"
+    assert {t.family.name for t in found.board.ok()} >= set("abc")
 
 
 def test_a_lost_cluster_ends_the_search_with_what_there_is(bench: Any) -> None:
