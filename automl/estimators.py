@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Self
 
+import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 
 from automl.api import AutoML
@@ -18,6 +19,13 @@ class AutoMLClassifier(AutoML, ClassifierMixin, BaseEstimator):  # type: ignore[
         """Fit to X and its labels; `more` as in `AutoML.fit`."""
         _require_target(self, y, more)
         return super().fit(X, y, sample_weight=sample_weight, **more)
+
+    def predict_proba(self, X: Any, *, model: str | None = None) -> Any:
+        """(n, K) array of probabilities in the order of `classes_`, as scikit-learn's scorers want it.
+
+        `AutoML.predict_proba` gives a frame for a frame, its columns named by the classes.
+        """
+        return np.asarray(super().predict_proba(X, model=model))
 
 
 class AutoMLRegressor(AutoML, RegressorMixin, BaseEstimator):  # type: ignore[misc]

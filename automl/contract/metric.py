@@ -44,12 +44,14 @@ class Metric(ABC):
             tune their threshold for it).
         aim: what of a number's distribution does best under the metric: ``"mean"``, ``"median"`` (absolute errors) or
             ``"relative-median"`` (absolute errors as shares of the true value). Models are told it (`FitContext.aim`).
+        bounds: the lowest and the highest value that there can be, in its own direction: no promise goes beyond them.
     """
 
     name: str
     greater_is_better: bool = True
     decides: str = "values"
     aim: str = "mean"
+    bounds: tuple[float, float] = (-math.inf, math.inf)
 
     @abstractmethod
     def __call__(self, truth: Truth | None, predictions: Predictions, request: Request) -> float:

@@ -19,7 +19,7 @@ from automl.ensemble.units import Curve, unit_values
 
 DRAWS = 1000
 RESAMPLE = 1000
-CALLS = 200
+CALLS, OFTEN = 200, 100
 LEAST_SPREAD = 0.5
 OTHER_MODELS = 1.25
 UNITS = 20_000
@@ -52,15 +52,17 @@ def score_interval(
             err alike, so that few groups of many units tell little. New units are thought to come in such groups too.
         seed: for the resamples.
 
-    Returns (low, high) with low <= high; infinite when the metric cannot be computed often enough to tell.
+    Returns (low, high) with low <= high, within the metric's bounds: all of them when it cannot be computed often
+    enough to tell, as an area under a curve on a single unit.
     """
+    worst, best = sorted(metric.signed(bound) for bound in metric.bounds)
     scorer = Scorer(truths, requests, metric)
     values = scorer.table([predictions])[0]
     centre = scorer.total(values)
     folds = scorer.usable
     units_seen = sum(scorer.sizes[f] for f in folds)
     if not folds or not math.isfinite(centre) or units_seen < 2:
-        return -math.inf, math.inf
+        return worst, best
     rng = np.random.default_rng([abs(seed), 103])
     size = max(1.0, n * units_seen / (n + units_seen))
     chosen = [[side[f] for f in folds] for side in (predictions, truths, requests)]
@@ -71,11 +73,12 @@ def score_interval(
             draws = _wider(draws, alike(np.concatenate(units), np.concatenate([groups[f] for f in folds])))
     else:
         draws = _from_resamples(scorer, predictions, values, size, rng, groups)
-    if len(draws) < 20:
-        return -math.inf, math.inf
+    if len(draws) < OFTEN:
+        return worst, best
     if groups is not None:
         units_seen = len(np.unique(np.concatenate([groups[f] for f in folds])))
-    return _ends(draws, centre, level, units_seen, max(0.0, optimism))
+    low, high = _ends(draws, centre, level, units_seen, max(0.0, optimism))
+    return max(worst, low), min(best, high)
 
 
 def selection_optimism(fold_scores: FloatArray, sizes: Sequence[float] | FloatArray) -> float:

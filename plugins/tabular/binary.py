@@ -141,7 +141,8 @@ def binary_metrics(positive: int, threshold: float | None, share: float) -> dict
             decided = (p[:, positive] >= cut).astype(np.int64)
             return float(_LABELLED[name](scores.confusion((y == positive).astype(np.int64), decided, w, 2)))
 
-        return scores.ArrayMetric(name, figure, decides="labels")
+        least = -1.0 if name == "matthews_corrcoef" else 0.0
+        return scores.ArrayMetric(name, figure, decides="labels", bounds=(least, 1.0))
 
     metrics = [
         scores.ArrayMetric("roc_auc", auc),

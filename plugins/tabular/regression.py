@@ -101,9 +101,11 @@ class Regression(RowTask):
             scores.mean_metric("rmse", scores.squared_units, finish="sqrt"),
             scores.mean_metric("mse", scores.squared_units),
             scores.mean_metric("mae", scores.absolute_units, aim="median"),
-            scores.ArrayMetric("r2", r2),
+            scores.ArrayMetric("r2", r2, bounds=(-math.inf, 1.0)),
             scores.mean_metric("mape", scores.percentage_units, aim="relative-median"),
-            scores.ArrayMetric("median_absolute_error", median_error, greater_is_better=False, aim="median"),
+            scores.ArrayMetric(
+                "median_absolute_error", median_error, greater_is_better=False, aim="median", bounds=(0.0, math.inf)
+            ),
         ]
         return {metric.name: metric for metric in metrics}
 

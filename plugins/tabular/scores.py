@@ -9,6 +9,7 @@ w         (u,) weights, all ones when there are none
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -34,7 +35,7 @@ class ArrayMetric(Metric):
         figure: ``figure(y, p, w)`` in the metric's own direction; NaN where it is undefined.
         units: ``units(y, p)`` contributions whose weighted mean, after `finish`, is the metric; None if there are none.
         finish: "" or "sqrt": what turns the mean into the metric.
-        aim: as in `Metric`.
+        aim, bounds: as in `Metric`.
     """
 
     name: str
@@ -44,6 +45,7 @@ class ArrayMetric(Metric):
     units: PerUnit | None = None
     finish: str = ""
     aim: str = "mean"
+    bounds: tuple[float, float] = (0.0, 1.0)
 
     def __call__(self, truth: Truth | None, predictions: Predictions, request: Request) -> float:
         if truth is None:
@@ -78,7 +80,7 @@ def mean_metric(
         mean = float(np.average(units(y, p), weights=w))
         return float(np.sqrt(mean)) if finish == "sqrt" else mean
 
-    return ArrayMetric(name, figure, greater, decides, units, finish, aim)
+    return ArrayMetric(name, figure, greater, decides, units, finish, aim, (0.0, math.inf))
 
 
 def log_loss_units(y: AnyArray, p: FloatArray) -> FloatArray:

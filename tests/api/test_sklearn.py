@@ -72,6 +72,12 @@ def test_probabilities_of_all_rows_by_cross_validation(wine: pd.DataFrame) -> No
     np.testing.assert_allclose(found.sum(axis=1), 1.0)
 
 
+@pytest.mark.parametrize("scoring", ["roc_auc", "neg_log_loss", "average_precision"])
+def test_scorers_of_probabilities_take_frames(wine: pd.DataFrame, scoring: str) -> None:
+    X, y = wine.drop(columns="target"), wine["target"] == 1
+    assert np.isfinite(cross_val_score(AutoMLClassifier(**CHEAP), X, y, cv=2, scoring=scoring)).all()
+
+
 def test_they_work_in_a_pipeline_and_a_grid(wine: pd.DataFrame) -> None:
     X, y = wine.drop(columns="target"), wine["target"]
     steps = ColumnTransformer([("scale", StandardScaler(), ["alcohol"])], remainder="passthrough")

@@ -139,3 +139,19 @@ def _grouped(rng: np.random.Generator) -> tuple[Predictions, Truth, Request, Any
     truth = (seen + unseen + 0.3 * rng.normal(size=1000) > 0).astype(np.int64)
     said = 1 / (1 + np.exp(-(seen + 0.3 * rng.normal(size=1000))))
     return ArrayPredictions("class_proba", np.column_stack([1 - said, said])), Truth(truth), Request(groups), groups
+
+
+@pytest.mark.parametrize("n", [1, 5, 50])
+def test_no_score_is_promised_that_cannot_be(case: Callable[..., Any], log_loss: Metric, n: int) -> None:
+    data = case(200, 4, [0.7])
+    log_loss.bounds = (0.0, math.inf)
+    low, high = score_interval(data.members[0], data.truths, data.requests, log_loss, n)
+    assert low < high <= 0.0
+
+
+def test_where_most_samples_of_that_size_have_no_score_anything_may_come(case: Callable[..., Any], auc: Metric) -> None:
+    data = case(200, 4, [0.7])
+    auc.bounds = (0.0, 1.0)
+    assert score_interval(data.members[0], data.truths, data.requests, auc, 1) == (0.0, 1.0)
+    low, high = score_interval(data.members[0], data.truths, data.requests, auc, 100)
+    assert 0.0 < low < high <= 1.0

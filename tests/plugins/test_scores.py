@@ -302,3 +302,19 @@ def test_metrics_of_one_side_tune_no_threshold(name: str) -> None:
     problem = replace(binary(), metric=name)
     predictions = [ArrayPredictions("class_proba", p)]
     assert Binary().refine(problem, predictions, [Truth(y)], Binary().metric(problem, name)) is problem
+
+
+@pytest.mark.parametrize("k", [2, 4])
+def test_no_score_lies_beyond_its_bounds_and_the_best_reaches_them(k: int) -> None:
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, k, 60)
+    metrics = Binary().metrics(binary()) if k == 2 else Multiclass().metrics(many(k))
+    for metric in metrics.values():
+        low, high = metric.bounds
+        found = [scored(metric, y, probabilities(rng, 60, k), None) for _ in range(20)]
+        assert low <= min(found)
+        assert max(found) <= high
+        assert scored(metric, y, np.eye(k)[y], None) == pytest.approx(high if metric.greater_is_better else low)
+    for metric in Regression().metrics(NUMBERS).values():
+        perfect = scored(metric, y + 1.0, (y + 1.0)[:, None], None)
+        assert perfect == pytest.approx(metric.bounds[1] if metric.greater_is_better else metric.bounds[0])
