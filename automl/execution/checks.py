@@ -31,20 +31,33 @@ def checked(raw: Any, kind: str, n_units: int, n_outputs: int, name: str) -> Pre
 
 
 def _checked_array(raw: Any, kind: str, n_units: int, n_outputs: int, name: str) -> ArrayPredictions:
+    if raw is None:
+        raise PluginError(f"model {name!r} returned None; predict must return its predictions")
     try:
         values = np.asarray(raw, dtype=np.float64)
     except (TypeError, ValueError) as error:
-        raise PluginError(f"model {name!r} returned {type(raw).__name__}, which is no array of numbers") from error
+        raise PluginError(f"model {name!r} returned {_what(raw, kind)}") from error
     if values.ndim == 1 and n_outputs == 1:
         values = values[:, None]
     if values.shape != (n_units, n_outputs):
-        raise PluginError(f"model {name!r} returned shape {values.shape}, wanted {(n_units, n_outputs)}")
+        fewer = values.ndim > 0 and len(values) != n_units
+        rows = f": {len(values)} predictions for {n_units} rows" if fewer else ""
+        raise PluginError(f"model {name!r} returned shape {values.shape}, wanted {(n_units, n_outputs)}{rows}")
     if not np.isfinite(values).all():
         bad = int((~np.isfinite(values)).sum())
         raise PluginError(f"model {name!r} returned {bad} values that are not finite")
     if kind == _PROBABILITIES:
         values = _probabilities(values, name)
     return ArrayPredictions(kind, values)
+
+
+def _what(raw: Any, kind: str) -> str:
+    """What is no array of numbers, in words: of arrays the type of their values says more than that of the whole."""
+    dtype = getattr(raw, "dtype", None)
+    if dtype is None:
+        return f"{type(raw).__name__}, which is no array of numbers"
+    hint = "; return the probability of each class, in code order" if kind == _PROBABILITIES else ""
+    return f"an array of dtype {dtype}, which holds no numbers{hint}"
 
 
 def _probabilities(values: Any, name: str) -> Any:

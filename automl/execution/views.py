@@ -31,10 +31,11 @@ TABULAR = (MATRIX, COLUMNS)
 
 @dataclass(frozen=True)
 class Part:
-    """One fitted encoder and the columns it reads."""
+    """One fitted encoder, the columns it reads, and how many it gives; -1 in models saved before that was kept."""
 
     encoder: EncoderPlugin
     columns: tuple[str, ...]
+    width: int = -1
     _outputs: list[Column] = field(default_factory=list, repr=False, compare=False)
 
     def outputs(self, width: int) -> list[Column]:
@@ -52,9 +53,21 @@ def fit_part(
     encoder_class: type[EncoderPlugin], columns: tuple[str, ...], table: Table, y: Any, ctx: FitContext
 ) -> tuple[Part, Any]:
     """An encoder fitted on these columns of the training rows, and its output. Raises PluginError."""
-    encoder = encoder_class()
-    block = encoder.fit_transform(table.select(columns), y, ctx)
-    return Part(encoder, columns), _block(block, len(table), encoder)
+    read = table.select(columns)
+    try:
+        encoder = encoder_class()
+        raw = encoder.fit_transform(read, y, ctx)
+    except MemoryError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise _failed(encoder_class, error) from error
+    block = _block(raw, len(table), encoder)
+    return Part(encoder, columns, int(block.shape[1])), block
+
+
+def _failed(encoder: type[EncoderPlugin], error: BaseException) -> PluginError:
+    """What a model that reads through this encoder fails with: without the name, the model would be blamed."""
+    return PluginError(f"encoder {encoder.name!r}: {type(error).__name__}: {error}")
 
 
 @dataclass
@@ -95,8 +108,7 @@ class View:
         """
         passed = tuple(c.name for c in table if c.kind in model.kinds) if model.view == COLUMNS else ()
         view = cls(model.view, passed, sparse=model.sparse)
-        readers = [encoder for encoder in chain if not encoder.adds_to]
-        read = assign(readers, [c for c in table if c.name not in passed], model.name)
+        read = assign(chain, [c for c in table if c.name not in passed], model.name)
         made = [fitted(encoder, columns, table, y, ctx) for encoder, columns in read.items()]
         view.parts, blocks = [part for part, _ in made], [block for _, block in made]
         if view.name == MATRIX and not model.handles_missing:
@@ -117,7 +129,7 @@ class View:
         fitted: FitPart = fit_part,
     ) -> tuple[View, Any]:
         """This view, whose X of the training rows is given, with a feature block more."""
-        columns = tuple(c.name for c in table if encoder.accepts(c, encoder().params))
+        columns = tuple(c.name for c in table if _accepts(encoder, c))
         if not columns:
             return self, X
         part, block = fitted(encoder, columns, table, y, ctx)
@@ -189,7 +201,7 @@ class View:
         parts = []
         for position, part in enumerate(self.parts):
             part.encoder.save(folder / f"{position}")
-            parts.append({"encoder": part.encoder.name, "columns": list(part.columns)})
+            parts.append({"encoder": part.encoder.name, "columns": list(part.columns), "width": part.width})
         state = {"name": self.name, "passed": self.passed, "sparse": self.sparse, "fill": self.fill}
         write_state(folder / "view", {**state, "parts": json.dumps(parts)})
 
@@ -218,27 +230,41 @@ class View:
             mark = entry["encoder"], _content(folder / f"{position}")
             if mark not in known:
                 known[mark] = encoders[entry["encoder"]].load(folder / f"{position}")
-            view.parts.append(Part(known[mark], tuple(entry["columns"])))
+            view.parts.append(Part(known[mark], tuple(entry["columns"]), entry.get("width", -1)))
         return view
 
 
 def assign(
     chain: Sequence[type[EncoderPlugin]], columns: Sequence[Column], model: str
 ) -> dict[type[EncoderPlugin], tuple[str, ...]]:
-    """Which encoder reads which columns; columns that none accepts are left out.
+    """Which encoder reads which columns; columns that none accepts, and feature blocks, are left out.
 
     Raises PluginError when there are columns and none of them can be encoded.
     """
+    readers = [encoder for encoder in chain if not encoder.adds_to]
     chosen: dict[type[EncoderPlugin], list[str]] = {}
     for column in columns:
-        for encoder in chain:
-            if encoder.accepts(column, encoder().params):
+        for encoder in readers:
+            if _accepts(encoder, column):
                 chosen.setdefault(encoder, []).append(column.name)
                 break
     if columns and not chosen and all(c.kind != "object" for c in columns):
-        names = [encoder.name for encoder in chain]
-        raise PluginError(f"no encoder of {names} takes a column for model {model!r}: {[c.kind for c in columns][:5]}")
+        names, kinds = [encoder.name for encoder in chain], [c.kind for c in columns][:5]
+        if chain and not readers:
+            raise PluginError(
+                f"the encoders {names} of model {model!r} are feature blocks only, which add to what others read: name "
+                f"encoders beside them that take the columns, of kinds {kinds}"
+            )
+        raise PluginError(f"no encoder of {names} takes a column for model {model!r}: {kinds}")
     return {encoder: tuple(names) for encoder, names in chosen.items()}
+
+
+def _accepts(encoder: type[EncoderPlugin], column: Column) -> bool:
+    """Does it want this column? Raises PluginError."""
+    try:
+        return bool(encoder.accepts(column, encoder().params))
+    except (Exception, SystemExit) as error:
+        raise _failed(encoder, error) from error
 
 
 def _content(folder: Path) -> bytes:
@@ -256,18 +282,32 @@ def _transformed(part: Part, table: Table, done: dict[Any, Any]) -> Any:
     if mark not in done:
         if part.columns not in done:
             done[part.columns] = table.select(part.columns)
-        done[mark] = _block(part.encoder.transform(done[part.columns]), len(table), part.encoder)
+        try:
+            raw = part.encoder.transform(done[part.columns])
+        except MemoryError:
+            raise
+        except (Exception, SystemExit) as error:
+            raise _failed(type(part.encoder), error) from error
+        block = _block(raw, len(table), part.encoder)
+        if block.shape[1] != part.width >= 0:
+            name, width = part.encoder.name, block.shape[1]
+            raise PluginError(f"encoder {name!r} returned {width} columns, fit_transform gave {part.width}")
+        done[mark] = block
     return done[mark]
 
 
 def _block(block: Any, n_rows: int, encoder: EncoderPlugin) -> Any:
     """An encoder's output, checked. Raises PluginError."""
-    if getattr(block, "ndim", 0) != 2 or block.shape[0] != n_rows:
-        shape = getattr(block, "shape", type(block).__name__)
-        raise PluginError(f"encoder {encoder.name!r} returned {shape} for {n_rows} rows; it must be two-dimensional")
+    if not isinstance(block, np.ndarray) and not is_sparse(block):
+        what = "None" if block is None else f"a {type(block).__name__}"
+        raise PluginError(f"encoder {encoder.name!r} returned {what}; it must be a float32 numpy array or scipy matrix")
+    if block.ndim != 2:
+        raise PluginError(f"encoder {encoder.name!r} returned an array of shape {block.shape}, not (rows, columns)")
+    if block.shape[0] != n_rows:
+        raise PluginError(f"encoder {encoder.name!r} returned {block.shape[0]} rows for {n_rows}")
     if block.dtype != np.float32:
         raise PluginError(f"encoder {encoder.name!r} returned {block.dtype}, not float32")
-    return block.tocsr() if is_sparse(block) else block
+    return block if isinstance(block, np.ndarray) else block.tocsr()
 
 
 def is_sparse(block: Any) -> bool:
@@ -298,7 +338,8 @@ def _as_columns(block: Any, part: Part) -> list[Column]:
 def _unnamed(part: Part, columns: Table) -> list[Feature]:
     """The output of an encoder that does not describe itself, by number."""
     about = ", ".join(str(column.label) for column in columns)
-    width = part.encoder.transform(columns.take(np.zeros(0, dtype=np.int64))).shape[1]
+    blank = columns.take(np.zeros(0, dtype=np.int64))
+    width = part.width if part.width >= 0 else part.encoder.transform(blank).shape[1]
     return [Feature(about, part=f"{part.encoder.name} {i + 1}") for i in range(width)]
 
 

@@ -58,6 +58,9 @@ def test_numbers_may_be_flat_or_a_column() -> None:
     ("raw", "kind", "said"),
     [
         (np.zeros(4), "real", r"shape \(4,\), wanted \(3, 2\)"),
+        (np.zeros((2, 2)), "real", r"shape \(2, 2\), wanted \(3, 2\): 2 predictions for 3 rows"),
+        (None, "real", "returned None"),
+        (np.array(["a", "b", "c"]), "class_proba", "dtype <U1.*return the probability of each class"),
         (np.zeros((3, 1)), "real", r"\(3, 1\)"),
         (np.zeros((3, 2, 1)), "real", r"\(3, 2, 1\)"),
         (np.array([[0.0, np.nan]] * 3), "real", "3 values that are not finite"),

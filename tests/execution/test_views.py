@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.sparse
 
@@ -180,19 +183,96 @@ def test_an_encoder_that_is_not_installed_any_more_is_named(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("result", "said"),
     [
-        (np.zeros((3, 1), dtype=np.float32), r"\(3, 1\) for 4 rows"),
-        (np.zeros(4, dtype=np.float32), "two-dimensional"),
+        (np.zeros((3, 1), dtype=np.float32), "returned 3 rows for 4"),
+        (np.zeros(4, dtype=np.float32), r"of shape \(4,\), not \(rows, columns\)"),
         (np.zeros((4, 1)), "float64, not float32"),
-        ([[1.0]] * 4, "list"),
-        (None, "NoneType"),
+        ([[1.0]] * 4, "returned a list"),
+        (None, "returned None"),
+        (pd.DataFrame({"a": np.zeros(4, dtype=np.float32)}), "returned a DataFrame; it must be a float32 numpy array"),
     ],
-    ids=["rows", "shape", "dtype", "list", "nothing"],
+    ids=["rows", "shape", "dtype", "list", "nothing", "frame"],
 )
 def test_an_encoders_output_is_checked(result: Any, said: str) -> None:
     bad = type("Bad", (Numbers,), {"name": "bad", "fit_transform": lambda self, columns, y, ctx: result})
     with pytest.raises(PluginError, match=said) as caught:
         View.fit(model(), [bad], Table((TRAIN["f0"],), 4), None, CTX)
     assert "'bad'" in str(caught.value)
+
+
+class Wider(Numbers):
+    """It gives a column more for other rows than it gave for the training rows."""
+
+    name = "wider"
+
+    def fit_transform(self, columns: Table, y: Any, ctx: FitContext) -> Any:
+        return columns.matrix()
+
+    def transform(self, columns: Table) -> Any:
+        return np.concatenate([columns.matrix()] * 2, axis=1)
+
+
+@pytest.mark.parametrize("traits", [{}, {"view": "columns", "kinds": ("category",)}], ids=["matrix", "columns"])
+def test_an_encoder_that_changes_its_width_is_named_after_the_fit_and_after_load(
+    tmp_path: Path, traits: dict[str, Any]
+) -> None:
+    view, _ = View.fit(model(**traits), [Wider, Codes], TRAIN, None, CTX)
+    view.save(tmp_path)
+    for fitted in (view, View.load(tmp_path, {"wider": Wider, "codes": Codes})):
+        with pytest.raises(PluginError, match="encoder 'wider' returned 2 columns, fit_transform gave 1"):
+            fitted.transform(NEW)
+
+
+def test_views_saved_before_widths_were_kept_are_read(tmp_path: Path) -> None:
+    view, _ = View.fit(model(), [Numbers, Codes], TRAIN, None, CTX)
+    view.save(tmp_path)
+    file = tmp_path / "view" / "state.json"
+    state = file.read_text()
+    old = re.sub(r', \\"width\\": \d+', "", state)
+    assert old != state
+    file.write_text(old)
+    loaded = View.load(tmp_path, {"numbers": Numbers, "codes": Codes})
+    np.testing.assert_array_equal(loaded.transform(NEW), view.transform(NEW))
+
+
+def _raises(self: Any, *_: Any) -> Any:
+    raise RuntimeError("no dates")
+
+
+def _leaves(self: Any, *_: Any) -> Any:
+    sys.exit(3)
+
+
+@pytest.mark.parametrize(
+    ("trait", "said"),
+    [
+        ({"fit_transform": _raises}, "encoder 'bad': RuntimeError: no dates"),
+        ({"transform": _raises}, "encoder 'bad': RuntimeError: no dates"),
+        ({"transform": _leaves}, "encoder 'bad': SystemExit: 3"),
+        ({"accepts": classmethod(_raises)}, "encoder 'bad': RuntimeError: no dates"),
+        ({"__init__": _raises}, "encoder 'bad': RuntimeError: no dates"),
+    ],
+    ids=["fit", "transform", "exit", "accepts", "constructor"],
+)
+def test_an_encoder_that_fails_is_named(trait: dict[str, Any], said: str) -> None:
+    bad = type(
+        "Bad", (Numbers,), {"fit_transform": lambda self, columns, y, ctx: columns.matrix(), **trait, "name": "bad"}
+    )
+    with pytest.raises(PluginError, match=said):
+        View.fit(model(), [bad, Codes], TRAIN, None, CTX)[0].transform(NEW)
+
+
+def test_an_encoder_without_memory_is_no_broken_encoder() -> None:
+    def full(*_: Any) -> Any:
+        raise MemoryError
+
+    bad = type("Bad", (Numbers,), {"fit_transform": full})
+    with pytest.raises(MemoryError):
+        View.fit(model(), [bad, Codes], TRAIN, None, CTX)
+
+
+def test_feature_blocks_alone_are_told_that_they_need_others_beside_them() -> None:
+    with pytest.raises(PluginError, match=r"\['twice'\] of model 'model' are feature blocks only.*numeric.*category"):
+        View.fit(model(), [Twice], TRAIN, None, CTX)
 
 
 @pytest.mark.parametrize("chain", [[Twice, Numbers, Codes], [Numbers, Codes, Twice]])
