@@ -7,10 +7,11 @@ from typing import Annotated
 import typer
 
 from automl.cli import plugins
+from automl.cli.evaluate import evaluate
 from automl.cli.fit import fit, resume
 from automl.cli.guard import DEBUG, guarded
 from automl.cli.jobs import run, submit
-from automl.cli.use import describe, evaluate, leaderboard, predict, studies
+from automl.cli.use import describe, leaderboard, predict, studies
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich")
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from automl.cli import options as opt
-from automl.cli.guard import INTERRUPTED, complain
+from automl.cli.guard import INTERRUPTED, already_said, complain
 from automl.cli.output import emit_json, records, show
 from automl.report.jsonlines import JsonLines
-from automl.search.events import RunEvent, RunFinished
+from automl.search.events import Noticed, RunEvent, RunFinished
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -115,8 +115,15 @@ def resume(
 
 def _watched(events: Path | None, quiet: bool, verbose: bool) -> dict[str, Any]:
     """What is told of the run, and to whom. Raises OptionError when the user's file for events cannot be written."""
-    callbacks = [_Last(), *([] if events is None else [JsonLines(events)])]
+    told = [] if quiet else [remember_note]
+    callbacks = [_Last(), *told, *([] if events is None else [JsonLines(events)])]
     return {"verbose": 0 if quiet else 2 if verbose else 1, "callbacks": callbacks}
+
+
+def remember_note(event: RunEvent) -> None:
+    """A callback for runs whose notes are shown: the warning that says the same again is left out."""
+    if isinstance(event, Noticed):
+        already_said(f"{event.finding.what}; {event.finding.done}")
 
 
 class _Last:

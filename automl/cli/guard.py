@@ -13,15 +13,18 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from automl.contract import AutoMLError, DataError, NothingFitted, OptionError
 from automl.report.text import plain
 
 FAILED, USAGE, REJECTED, NOTHING, INTERRUPTED = 1, 2, 3, 4, 130
 DEBUG: ContextVar[bool] = ContextVar("automl_debug", default=False)
+_SAID: ContextVar[set[str] | None] = ContextVar("automl_said", default=None)
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -34,7 +37,8 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
     @functools.wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
-            return command(*args, **kwargs)
+            with plain_warnings():
+                return command(*args, **kwargs)
         except (typer.Exit, typer.Abort, typer.BadParameter):
             raise
         except KeyboardInterrupt:
@@ -50,6 +54,33 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
             raise typer.Exit(exit_code(error)) from None
 
     return run
+
+
+@contextmanager
+def plain_warnings() -> Iterator[None]:
+    """Warnings as one line each on stderr, without the place in our code that means nothing to a user; with --debug
+    as Python writes them. What `already_said` was told is left out."""
+    said = _SAID.set(set())
+
+    def write(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+        text = str(message)
+        if text not in (_SAID.get() or ()):
+            complain(f"warning: {text}")
+
+    try:
+        with warnings.catch_warnings():
+            if not DEBUG.get():
+                warnings.showwarning = write
+            yield
+    finally:
+        _SAID.reset(said)
+
+
+def already_said(text: str) -> None:
+    """A warning of these words would repeat what the user has been shown."""
+    said = _SAID.get()
+    if said is not None:
+        said.add(text)
 
 
 def exit_code(error: Exception) -> int:

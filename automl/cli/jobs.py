@@ -16,6 +16,7 @@ import typer
 
 from automl.cli import options as opt
 from automl.cli.delivery import holds_model, lines_of, unpack_model, without_model
+from automl.cli.fit import remember_note
 from automl.cli.guard import INTERRUPTED, complain
 from automl.cli.jobfile import JobFile
 from automl.cli.output import show
@@ -118,8 +119,9 @@ def _fitted(job: JobFile, folder: Path, overwrite: bool) -> AutoML:
 
     if is_ours(folder) and not overwrite:
         complain(f"{folder} holds a run, which is gone on with")
-        return AutoML.resume(folder)
-    model = AutoML(**{**job.options, "path": folder, "overwrite": overwrite})
+        return AutoML.resume(folder, callbacks=[remember_note])
+    callbacks = [remember_note] if job.options.get("verbose", 1) else []
+    model = AutoML(**{**job.options, "path": folder, "overwrite": overwrite, "callbacks": callbacks})
     columns = {"groups": job.groups, "time": job.time, "sample_weight": job.sample_weight}
     data = job.place(job.data)
     return model.fit(data, job.target, roles=dict(job.roles) or None, **columns)

@@ -1,4 +1,4 @@
-"""`automl predict`, `automl evaluate`, `automl leaderboard`: what to do with a fitted model."""
+"""`automl predict`, `automl leaderboard`, `automl describe`, `automl studies`: what to do with a fitted model."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import sys
 from typing import Any
 
 from automl.cli import options as opt
-from automl.cli.frames import check_writable, predictions_frame, read_table, write_table
+from automl.cli.frames import check_writable, predictions_frame, write_table
 from automl.cli.output import emit_json, records, show
-from automl.report.text import figure, plain
+from automl.report.text import plain
 
 
 def predict(
@@ -42,36 +42,6 @@ def predict(
         emit_json({"rows": len(frame), "path": None if output is None else str(output), "predictions": records(frame)})
     elif output is None:
         frame.to_csv(sys.stdout, index=False)
-
-
-def evaluate(
-    model: opt.ModelFolder,
-    data: opt.DataFile,
-    level: opt.Level = 0.9,
-    as_json: opt.AsJson = False,
-) -> None:
-    """Score a model on data with known answers, beside the interval it promised for that many rows.
-
-    \b
-    automl evaluate model/ test.csv
-    automl evaluate model/ last_month.parquet --json
-
-    A score below the interval says that this data differs from what the model learnt from; one above it, that the rows
-    are easier, or that the model has seen them.
-    """
-    from automl import AutoML
-
-    fitted = AutoML.load(model)
-    rows, score = len(read_table(data)), float(fitted.score(data))
-    low, high = (float(bound) for bound in fitted.score_interval(rows, level=level))
-    if as_json:
-        told = {"metric": fitted.metric_, "score": score, "rows": rows}
-        emit_json({**told, "level": level, "low": low, "high": high})
-        return
-    verdict = "kept" if low <= score <= high else "above: easier rows, or rows it learnt from"
-    verdict = "below: this data differs from what the model learnt from" if score < low else verdict
-    show(f"score {figure(score)} on {rows} rows ({fitted.metric_}; higher is better, so errors are negative)")
-    show(f"promised {figure(low)} to {figure(high)} ({level:.0%}): {verdict}")
 
 
 def leaderboard(
