@@ -41,7 +41,7 @@ from automl.search.keeper import Keeper
 from automl.search.planner import Planner
 from automl.search.refine import Refined, refined
 from automl.search.refitting import Refitting, seconds_to_refit, worth_refitting
-from automl.search.rows import board_rows
+from automl.search.rows import board_rows, no_lift
 from automl.search.scheduler import Scheduler
 from automl.search.scorer import Scorer
 from automl.search.settings import Settings
@@ -202,6 +202,8 @@ class Run:
             plan = self._rescued(self.keeper.trouble)
         elif not (self.stopped() or self.broken_off):
             self.keeper.note({"type": "finished"})
+        for finding in no_lift(plan.score, None if self.budget.asked else self.board.best(baseline=True)):
+            self._notice(finding)
         self.emit(run_finished(plan.score, self.board, self.clock, self._searched, self.executor.nodes()))
         return plan
 
@@ -227,12 +229,11 @@ class Run:
     def _kept_to_limits(self, plan: Deployment, measure: Callable[[], Footprint]) -> Deployment:
         """With fewer members where the committed model was measured to go beyond the user's limits."""
         plan, missed = kept_to(self.budget, plan, measure, lambda: self._concluded(self.blender.now()), self.clock.left)
-        if missed:
-            self.problem = replace(self.problem, findings=(*self.problem.findings, *missed))
-            self._commit(plan, honest=True)
         for finding in missed:
-            self.emit(Noticed(finding))
+            self._notice(finding)
             warnings.warn(f"{finding.what}; {finding.done}", stacklevel=2)
+        if missed:
+            self._commit(plan, honest=True)
         return plan
 
     def _refit(self, plan: Deployment) -> Deployment:
