@@ -12,6 +12,7 @@ import numpy as np
 
 from automl.contract import Column, Table
 from automl.intake.containers import Frame
+from automl.intake.parse import is_missing
 from automl.intake.raw import seconds_of
 from automl.intake.rules import Rule, words
 from automl.intake.wrap import Container
@@ -158,8 +159,20 @@ def _missing(value: Any) -> bool:
     raise _Unsure
 
 
+def _readable(read: Callable[[str], float]) -> Callable[[str], float]:
+    """Raises _Unsure for a text that is neither read nor stands for missing: reading the whole column warns of it."""
+
+    def of_text(text: str) -> float:
+        value = read(text)
+        if value != value and not is_missing(text):
+            raise _Unsure
+        return value
+
+    return lru_cache(maxsize=_TEXTS)(of_text)
+
+
 def _numeric(rule: Rule) -> Callable[[Any], float]:
-    of_text = lru_cache(maxsize=_TEXTS)(rule.number)
+    of_text = _readable(rule.number)
 
     def read(value: Any) -> float:
         kind = type(value)
@@ -171,28 +184,41 @@ def _numeric(rule: Rule) -> Callable[[Any], float]:
     return read
 
 
+def _truth(rule: Rule) -> Callable[[Any], int]:
+    """As `_readable`, for a column of True and False."""
+
+    def of(value: Any) -> int:
+        code = rule.code(value)
+        if code >= len(rule.levels):
+            raise _Unsure
+        return code
+
+    return of
+
+
 def _category(rule: Rule) -> Callable[[Any], int]:
-    of_text = lru_cache(maxsize=_TEXTS)(rule.code)
+    code = _truth(rule) if rule.holds_truths else rule.code
+    of_text = lru_cache(maxsize=_TEXTS)(code)
 
     def read(value: Any) -> int:
         kind = type(value)
         if kind is str:
             return of_text(value)
         if kind in _BOOLS:
-            return rule.code(bool(value))
+            return code(bool(value))
         if kind not in _FLOATS and kind not in _WHOLES:
             return -1 if _missing(value) else 0
         if value != value:
             return -1
         if abs(value) >= _EXACT:
             raise _Unsure
-        return rule.code(value.item() if isinstance(value, np.generic) else value)
+        return code(value.item() if isinstance(value, np.generic) else value)
 
     return read
 
 
 def _datetime(rule: Rule) -> Callable[[Any], float]:
-    of_text = lru_cache(maxsize=_TEXTS)(rule.moment)
+    of_text = _readable(rule.moment)
 
     def read(value: Any) -> float:
         if type(value) is str:

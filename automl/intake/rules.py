@@ -67,6 +67,11 @@ class Rule:
         spelt = any(isinstance(level, str) for level in self.levels)
         return spelt or bool(self.style) or self.kind in ("text", "datetime", "image")
 
+    @property
+    def holds_truths(self) -> bool:
+        """Is it a column of nothing but True and False?"""
+        return bool(self.levels) and all(isinstance(level, bool) for level in self.levels)
+
     @cached_property
     def lookup(self) -> dict[str, int]:
         """Spelling of a level -> its code. Levels that were no strings are also found under other spellings."""

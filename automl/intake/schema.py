@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from automl.contract import AnyArray, DataError, Table
+from automl.contract import AnyArray, Column, DataError, Table
 from automl.intake.containers import Frame, key_of, open_table
 from automl.intake.one_row import OneRow
 from automl.intake.raw import Raw, all_missing
 from automl.intake.refusals import shorten
 from automl.intake.roles import array_column, check_length
 from automl.intake.rules import Rule
+from automl.intake.unread import unread, warn
 from automl.intake.wrap import Container
 
 
@@ -71,7 +72,8 @@ class Schema:
 
         Columns are found by label; a plain array is read by position. Columns not known at fit are ignored, and role
         columns may be absent. `y` stands in for the target column.
-        Raises DataError "column-missing" naming the feature columns that the data lacks.
+        Raises DataError "column-missing" naming the feature columns that the data lacks; warns of values that say
+        something, but no number in a column of numbers, and so on (`UnreadValues`).
         """
         quick = self._one_row.read(data) if y is None else None
         if quick is not None:
@@ -102,11 +104,13 @@ class Schema:
     def _table(self, frame: Frame, places: Sequence[int], beside: Raw | None) -> Table:
         """The columns of a frame where they are; with a target beside it, that one."""
         given = None if beside is None else self.roles.get("target")
-        columns = [
-            rule.column(frame.raw(position))
-            for rule, position in zip(self.rules, places, strict=True)
-            if position >= 0 and rule.name != given
-        ]
+        columns, said = list[Column](), list[str]()
+        for rule, position in zip(self.rules, places, strict=True):
+            if position >= 0 and rule.name != given:
+                raw = frame.raw(position)
+                columns.append(rule.column(raw))
+                said.append("" if rule.name in self.role_names else unread(rule, raw, columns[-1]))
+        warn(said)
         if beside is not None:
             columns.append(next(rule for rule in self.rules if rule.name == given).column(beside))
         return Table(tuple(columns), frame.n_rows)

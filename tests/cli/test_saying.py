@@ -103,3 +103,17 @@ def test_a_limit_that_cannot_be_met_is_told_once_and_without_our_code(folder: Pa
     done = fit(folder, "quiet", "--max-size-mb", "0.001", "--quiet")
     (line,) = done.stderr.splitlines()
     assert line.startswith("automl: warning: the model takes")
+
+
+# -- data --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.filterwarnings("always::automl.intake.UnreadValues")
+def test_values_that_cannot_be_read_are_told_beside_the_predictions(folder: Path) -> None:
+    rows = table(20, 2).assign(fee=[f"EUR {number}.65" for number in range(20)])
+    rows.to_csv(folder / "priced.csv", index=False)
+    done = run("predict", folder / "model", folder / "priced.csv")
+    assert done.exit_code == 0, done.output
+    assert len(done.stdout.splitlines()) == 21
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("automl: warning: column fee: 20 of 20 values could not be read as numbers, like 'EUR 0.65'")

@@ -15,6 +15,8 @@ import pytest
 from automl.contract import DataError, Table
 from automl.intake import Intake, Schema, ingest
 
+pytestmark = pytest.mark.filterwarnings("ignore::automl.intake.UnreadValues")
+
 N = 60
 LABELS = ["size", "count", "town", "grade", "sold", "day", "when", "cost", "note", "flag"]
 

@@ -13,6 +13,8 @@ import pytest
 from automl.contract import DataError, Table, read_state, write_state
 from automl.intake import Intake, Schema, ingest
 
+pytestmark = pytest.mark.filterwarnings("ignore::automl.intake.UnreadValues")
+
 N = 60
 
 
