@@ -85,14 +85,15 @@ def session(params: Mapping[str, Any], spent: float = 0.0) -> Iterator[Session]:
     spent: seconds of the time limit that earlier processes of the run have used.
     """
     started = time.monotonic() - spent
-    registry = Registry.installed(params["plugins"], params["extra_plugins"])
+    registry = Registry.installed(params["plugins"], params["extra_plugins"] or ())
+    registry.refuse_clashes()
     settings, executor = resources(params, started, registry)
     if settings.clocked:
         settings = replace(settings, slowness=slowness())
     try:
         with interruptible() as stopped, Progress(params["verbose"]) as progress:
             executor.start()
-            emit = _fan_out([progress, *params["callbacks"]])
+            emit = _fan_out([progress, *(params["callbacks"] or ())])
             capped = params["memory_limit"] is not None
             running = Session(registry, settings, executor, emit, stopped, params["gpus"], capped)
             try:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from automl.contract import EncoderPlugin, ModelPlugin, PluginError, SearchSpace, TaskPlugin
+from automl.contract import EncoderPlugin, Finding, ModelPlugin, PluginError, SearchSpace, TaskPlugin
 from automl.discovery.reference import PluginRef
 
 if TYPE_CHECKING:
@@ -40,11 +40,13 @@ class Group:
         group: the entry point group.
         listed: name -> where it comes from.
         unavailable: name -> why it cannot be used; filled as plugins are loaded.
+        rivals: name -> the others of that name; none of them can be loaded until one is blocked.
     """
 
     group: str
     listed: dict[str, Listed] = field(default_factory=dict)
     unavailable: dict[str, str] = field(default_factory=dict)
+    rivals: dict[str, list[Listed]] = field(default_factory=dict)
     _classes: dict[str, type[Any]] = field(default_factory=dict)
     _by_value: set[str] = field(default_factory=set)
 
@@ -95,6 +97,7 @@ class Group:
         _validate(plugin, self.group, plugin.name)
         self._classes[plugin.name] = plugin
         self.unavailable.pop(plugin.name, None)
+        self.rivals.pop(plugin.name, None)
         if by_value:
             self._by_value.add(plugin.name)
 
@@ -132,16 +135,35 @@ class Registry:
                 comma-separated environment variable ``AUTOML_PLUGINS``, else allows all.
             extra: plugin classes of a notebook or script, sent to workers by value.
 
-        Raises PluginError when two installed plugins share a name, or a class is no plugin.
+        A name that two installed plugins share is in `unavailable`, with what can be done; `refuse_clashes` makes it
+        an error. Raises PluginError when a class is no plugin.
         """
         rules = _rules(plugins)
         if isinstance(extra, type):
             raise PluginError(f"extra_plugins must be a list of classes: extra_plugins=[{extra.__name__}]")
-        groups = {group: Group(group, listed) for group, listed in _listed(rules).items()}
+        groups = _groups(rules)
         registry = cls(groups["automl.models"], groups["automl.tasks"], groups["automl.encoders"])
         for plugin in extra:
             registry.group_of(plugin).add(plugin)
         return registry
+
+    def refuse_clashes(self) -> None:
+        """Raise PluginError when two installed plugins share a name: a search must not leave one out in silence."""
+        for group in (self.models, self.tasks, self.encoders):
+            for name in group.rivals:
+                raise PluginError(group.unavailable[name])
+
+    def findings(self) -> tuple[Finding, ...]:
+        """Installed encoders that cannot be used though models would read through them, which no model's row tells."""
+        usable = self.encoders.load_all()
+        lost = dict(self.encoders.unavailable)
+        for name, encoder in usable.items():
+            if (encoder.default_for or encoder.adds_to) and (reason := missing_requirement(encoder)):
+                lost[name] = reason
+        done = "models do without it"
+        return tuple(
+            Finding("encoder-lost", reason, f"encoder {name!r}", done) for name, reason in sorted(lost.items())
+        )
 
     def strangers(self) -> dict[str, set[str]]:
         """Allowed distributions that are not the engine's own -> top-level modules that their plugins live in."""
@@ -192,32 +214,46 @@ def _allowed(listed: Listed, rules: Sequence[str]) -> bool:
     return not names & blocked and (not wanted or bool(names & wanted))
 
 
-def _listed(rules: Sequence[str]) -> dict[str, dict[str, Listed]]:
-    """Group -> name -> entry point. Raises PluginError when two of a group share a name."""
+def _groups(rules: Sequence[str]) -> dict[str, Group]:
+    """Group -> its plugins, as entry points tell them."""
     importlib.invalidate_caches()
     from importlib.metadata import entry_points  # costs 20 ms, which `AutoML()` need not pay
 
     installed = entry_points()
     known: dict[int, tuple[str, str]] = {}
-    return {group: _by_name(group, installed.select(group=group), rules, known) for group in BASES}
+    return {group: _group(group, installed.select(group=group), rules, known) for group in BASES}
 
 
-def _by_name(
-    group: str, points: Iterable[EntryPoint], rules: Sequence[str], known: dict[int, tuple[str, str]]
-) -> dict[str, Listed]:
-    found: dict[str, Listed] = {}
+def _group(group: str, points: Iterable[EntryPoint], rules: Sequence[str], known: dict[int, tuple[str, str]]) -> Group:
+    found = Group(group)
     for point in points:
         entry = _entry(point, known)
         if not _allowed(entry, rules):
             continue
-        rival = found.get(entry.name)
-        if rival and rival.target != entry.target:
-            raise PluginError(
-                f"two plugins are called {entry.name!r} in {group!r}: {rival.target} from {rival.distribution} and "
+        first = found.listed.setdefault(entry.name, entry)
+        if first.target != entry.target:
+            found.rivals.setdefault(entry.name, []).append(entry)
+            found.unavailable[entry.name] = (
+                f"two plugins are called {entry.name!r} in {group!r}: {first.target} from {first.distribution} and "
                 f"{entry.target} from {entry.distribution}; uninstall one, or block one distribution by "
-                f'plugins=["-{entry.distribution}"]'
+                f'plugins=["-{entry.distribution}"], or anywhere, on the command line too, by '
+                f"AUTOML_PLUGINS=-{entry.distribution} in the environment"
             )
-        found[entry.name] = entry
+    return found
+
+
+def strange_groups() -> list[str]:
+    """Entry points whose group is nearly one of ours: nothing reads those, which is easily overlooked."""
+    from difflib import get_close_matches
+    from importlib.metadata import entry_points
+
+    installed, found = entry_points(), []
+    for group in sorted(installed.groups - BASES.keys()):
+        if near := get_close_matches(group, BASES, 1, cutoff=0.8):
+            names = sorted(point.name for point in installed.select(group=group))
+            found.append(
+                f"{names} are in the entry point group {group!r}, which nothing reads; did you mean {near[0]!r}?"
+            )
     return found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import pickle
+import re
 import subprocess
 import sys
 import threading
@@ -16,11 +17,11 @@ import numpy as np
 import pytest
 
 from automl.contract import Batch, EncoderPlugin, FitContext, ModelPlugin, PluginError, Request
-from automl.discovery import Registry, missing_requirement
+from automl.discovery import Registry, missing_requirement, strange_groups
 
 Ship = Callable[..., Path]
 
-MODELS = "automl.models"
+MODELS, ENCODERS = "automl.models", "automl.encoders"
 GOOD = """
 from automl.contract import ModelPlugin
 
@@ -131,12 +132,64 @@ def test_an_import_error_names_the_distribution(ship: Ship) -> None:
         Registry.installed().models.load("mine")
 
 
-def test_two_plugins_of_one_name_are_both_shown(ship: Ship) -> None:
+def test_two_plugins_of_one_name_are_both_shown_and_harm_no_other(ship: Ship) -> None:
     ship("first-models", "first_models", GOOD, {MODELS: {"mine": "Mine"}})
     ship("second-models", "second_models", GOOD, {MODELS: {"mine": "Mine"}})
+    registry = Registry.installed()
+    assert {"mine", "lightgbm"} <= set(registry.models.names())
+    assert "lightgbm" in registry.models.load_all()
     with pytest.raises(PluginError, match="first-models") as caught:
-        Registry.installed()
+        registry.models.load("mine")
     assert "second-models" in str(caught.value)
+    with pytest.raises(PluginError, match="two plugins are called 'mine'"):
+        registry.refuse_clashes()
+
+
+def test_the_remedies_that_a_name_clash_is_told_with_exist(ship: Ship, monkeypatch: pytest.MonkeyPatch) -> None:
+    ship("first-models", "first_models", GOOD, {MODELS: {"mine": "Mine"}})
+    ship("second-models", "second_models", GOOD, {MODELS: {"mine": "Mine"}})
+    said = Registry.installed().models.unavailable["mine"]
+    (blocked,) = re.findall(r'plugins=\["(\S+)"\]', said)
+    assert Registry.installed([blocked]).models.load("mine").name == "mine"
+    (variable, value) = re.findall(r"(AUTOML_PLUGINS)=(\S+)", said)[0]
+    monkeypatch.setenv(variable, value)
+    settled = Registry.installed()
+    settled.refuse_clashes()
+    assert settled.models.load("mine").name == "mine"
+
+
+def test_a_class_given_for_a_name_that_clashes_settles_it(ship: Ship) -> None:
+    ship("first-models", "first_models", GOOD, {MODELS: {"mine": "Mine"}})
+    ship("second-models", "second_models", GOOD, {MODELS: {"mine": "Mine"}})
+    own = type("Own", (Inline,), {"name": "mine"})
+    registry = Registry.installed(extra=[own])
+    registry.refuse_clashes()
+    assert registry.models.load("mine") is own
+
+
+def test_encoders_that_models_would_read_through_and_cannot_are_findings(ship: Ship) -> None:
+    assert Registry.installed().findings() == ()
+    ship("broken-encoders", "broken_encoders", "import nothing_of_this_name", {ENCODERS: {"days": "Days"}})
+    lacking = "class Lacking(EncoderPlugin):\n    name = 'lacking'\n    requires = ('no_such_library',)\n"
+    methods = (
+        "    def fit_transform(self, columns, y, ctx):\n        ...\n    def transform(self, columns):\n        ...\n"
+    )
+    code = "from automl.contract import EncoderPlugin\n" + lacking + "    default_for = ('matrix',)\n" + methods
+    ship("lacking-encoders", "lacking_encoders", code, {ENCODERS: {"lacking": "Lacking"}})
+    broken, lacks = Registry.installed().findings()
+    assert broken.where == "encoder 'days'"
+    assert "nothing_of_this_name" in broken.what
+    assert "broken-encoders" in broken.what
+    assert lacks.where == "encoder 'lacking'"
+    assert "no_such_library is not installed" in lacks.what
+
+
+def test_an_entry_point_group_that_is_nearly_one_of_ours_is_told(ship: Ship) -> None:
+    assert strange_groups() == []
+    ship("misspelt", "misspelt", GOOD, {"automl.model": {"mine": "Mine"}})
+    (said,) = strange_groups()
+    assert "'mine'" in said
+    assert "did you mean 'automl.models'?" in said
 
 
 def test_blocking_one_distribution_settles_a_name_clash(ship: Ship) -> None:
