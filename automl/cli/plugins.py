@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from automl.cli.guard import FAILED, guarded
+from automl.cli.guard import DEBUG, FAILED, complain, guarded
 from automl.cli.options import AsJson
 from automl.cli.output import doing, emit_json, show
 from automl.contract import OptionError, PluginError
@@ -36,10 +39,20 @@ def _find(name: str) -> tuple[str, Group]:
             return kind, group
     from difflib import get_close_matches
 
+    from automl.discovery import strange_groups
+
     known = sorted({other for group in groups.values() for other in group.names()})
     near = get_close_matches(name, known, 3)
-    hint = f"did you mean {near}?" if near else f"there are {known}"
+    strange = [told for told in strange_groups() if repr(name) in told]
+    hint = strange[0] if strange else f"did you mean {near}?" if near else f"there are {known}"
     raise OptionError(f"no plugin is called {name!r}; {hint}")
+
+
+@contextmanager
+def _aside() -> Iterator[None]:
+    """What plugins print goes to stderr: stdout is for what the command says, which a program may read."""
+    with redirect_stdout(sys.stderr):
+        yield
 
 
 @app.command("list")
@@ -50,11 +63,9 @@ def list_plugins(as_json: AsJson = False) -> None:
     \b
     automl plugins list
     """
-    found = [
-        {"kind": kind, **asdict(group.describe(name))} for kind, group in _groups().items() for name in group.names()
-    ]
+    found, problems = _found()
     if as_json:
-        emit_json({"plugins": found})
+        emit_json({"plugins": found, "problems": problems})
         return
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
@@ -65,6 +76,24 @@ def list_plugins(as_json: AsJson = False) -> None:
         keys = ("kind", "name", "distribution", "version", "target")
         table.add_row(*(Text(plain(entry[key], 100)) for key in keys))
     show(table)
+    for problem in problems:
+        complain(problem)
+
+
+def _found() -> tuple[list[dict[str, Any]], list[str]]:
+    """Every installed plugin, those that share a name each by itself, and what is wrong with how they are installed."""
+    from automl.discovery import strange_groups
+
+    found: list[dict[str, Any]] = []
+    problems: list[str] = []
+    for kind, group in _groups().items():
+        for name in group.names():
+            rivals = group.rivals.get(name, [])
+            found += [
+                {"kind": kind, **asdict(listed), "clash": bool(rivals)} for listed in (group.describe(name), *rivals)
+            ]
+            problems += [group.unavailable[name]] if rivals else []
+    return found, [*problems, *strange_groups()]
 
 
 @app.command()
@@ -76,7 +105,8 @@ def info(name: Name, as_json: AsJson = False) -> None:
     automl plugins info my-model
     """
     kind, group = _find(name)
-    facts = _facts(kind, group, name)
+    with _aside():
+        facts = _facts(kind, group, name)
     if as_json:
         emit_json(facts)
         return
@@ -127,21 +157,27 @@ def _knobs(plugin: Any) -> dict[str, str]:
 def check(name: Name, as_json: AsJson = False) -> None:
     """Does a plugin keep its contract? Runs the conformance checks that its author's tests should run too.
 
+    What it prints goes to stderr; `automl --debug plugins check …` shows the traceback of what it raised.
+
     \b
     automl plugins check my-model
     """
-    from automl.testing import run_checks
+    from automl.testing import notes, run_checks
 
     kind, group = _find(name)
-    plugin = group.load(name)
-    with doing(f"checking {plain(name)}") as watch:
+    with _aside(), doing(f"checking {plain(name)}") as watch:
+        plugin = group.load(name)
         results = run_checks(kind, plugin, watch)
-    failures = [{"check": result.check, "message": result.message} for result in results if not result.ok]
+        told = notes(kind, plugin)
+    failures = [asdict(result) for result in results if not result.ok]
     if as_json:
-        emit_json({"name": name, "kind": kind, "ok": not failures, "checks": len(results), "failures": failures})
+        counts = {"ok": not failures, "checks": len(results)}
+        emit_json({"name": name, "kind": kind, **counts, "failures": failures, "notes": told})
     else:
         for failure in failures:
-            show(f"{plain(failure['check'])}: {plain(failure['message'], 400)}")
+            _show_failure(failure)
+        for note in told:
+            show(f"note: {plain(note, 400)}")
         verdict = (
             f"{len(failures)} of {len(results)} checks failed"
             if failures
@@ -150,3 +186,12 @@ def check(name: Name, as_json: AsJson = False) -> None:
         show(f"{plain(name)}: {verdict}")
     if failures:
         raise typer.Exit(FAILED)
+
+
+def _show_failure(failure: dict[str, Any]) -> None:
+    """One line with the place in the plugin's code; with --debug what led there too."""
+    where = f" ({plain(failure['where'])})" if failure["where"] else ""
+    show(f"{plain(failure['check'])}: {plain(failure['message'], 400)}{where}")
+    if DEBUG.get():
+        for line in failure["trace"].splitlines():
+            show(f"    {plain(line, 400)}")

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 from automl.testing.checks import CheckResult, ContractBroken, run_all
-from automl.testing.encoders import EncoderChecks
+from automl.testing.encoders import EncoderChecks, notes_on
 from automl.testing.models import ModelChecks
 from automl.testing.spaces import SpaceChecks
 from automl.testing.tasks import TaskChecks
@@ -27,6 +27,7 @@ __all__ = [
     "ModelChecks",
     "SpaceChecks",
     "TaskChecks",
+    "notes",
     "run_checks",
 ]
 
@@ -44,4 +45,9 @@ def run_checks(kind: str, plugin: Any, watch: Callable[[str], None] = lambda nam
     Raises KeyError for another kind.
     """
     kit = type("Chosen", (_KITS[kind],), {"plugin": plugin})()
-    return run_all(kit.checks, kit.subject(), watch)
+    return run_all(kit.checks, kit.subject(), watch, getattr(plugin, "__module__", ""))
+
+
+def notes(kind: str, plugin: Any) -> list[str]:
+    """What the author of a plugin should know, though it breaks no promise. `kind` as for `run_checks`."""
+    return notes_on(plugin) if kind == "encoder" else []

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar
+
+FAULTS = (Exception, SystemExit)
+"""What a plugin may raise: `sys.exit` in its code must end neither pytest nor a command."""
 
 
 class ContractBroken(AssertionError):
@@ -41,23 +46,37 @@ class Check:
             self.run(subject)
         except ContractBroken:
             raise
-        except Exception as error:
+        except FAULTS as error:
             raise ContractBroken(f"{type(error).__name__}: {error}") from error
 
 
 @dataclass(frozen=True)
 class CheckResult:
-    """How one check ended: `check` is its name, `message` what is wrong ("" when nothing is)."""
+    """How one check ended.
+
+    Attributes:
+        check: its name.
+        message: what is wrong; "" when nothing is.
+        where: file and line at which the plugin's own code raised something; "" where it did not.
+        trace: the traceback of that.
+    """
 
     check: str
     ok: bool
     message: str = ""
+    where: str = ""
+    trace: str = ""
 
 
 def run_all(
-    checks: Sequence[Check], subject: Any, watch: Callable[[str], None] = lambda name: None
+    checks: Sequence[Check], subject: Any, watch: Callable[[str], None] = lambda name: None, module: str = ""
 ) -> list[CheckResult]:
-    """Run every check that applies; none stops the others. `watch` is told the name of each before it runs."""
+    """Run every check that applies; none stops the others.
+
+    Args:
+        watch: told the name of each check before it runs.
+        module: in which the plugin is written, for the place of what it raises.
+    """
     results = []
     for check in checks:
         try:
@@ -65,13 +84,26 @@ def run_all(
                 continue
             watch(check.name)
             check(subject)
-        except ContractBroken as broken:
-            results.append(CheckResult(check.name, False, str(broken)))
-        except Exception as error:
-            results.append(CheckResult(check.name, False, f"{type(error).__name__}: {error}"))
+        except FAULTS as error:
+            message = str(error) if isinstance(error, ContractBroken) else f"{type(error).__name__}: {error}"
+            where = _place(error, module)
+            trace = "".join(traceback.format_exception(error)) if where else ""
+            results.append(CheckResult(check.name, False, message, where, trace))
         else:
             results.append(CheckResult(check.name, True))
     return results
+
+
+def _place(error: BaseException | None, module: str) -> str:
+    """``file.py:12``, the last line of the plugin's package that what was raised first had passed; else ""."""
+    package, found = module.rpartition(".")[0] or module, ""
+    while error is not None:
+        for frame, line in traceback.walk_tb(error.__traceback__):
+            name = str(frame.f_globals.get("__name__", ""))
+            if package and (name == package or name.startswith(f"{package}.")):
+                found = f"{Path(frame.f_code.co_filename).name}:{line}"
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    return found
 
 
 class Kit:

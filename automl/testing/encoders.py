@@ -125,6 +125,8 @@ def check_what_it_declares_makes_sense(scene: EncoderScene) -> None:
     require_trusted_types_of_its_own(scene.encoder)
     strange = set(scene.encoder.kinds) - set(KINDS)
     require(not strange, f"kinds names {sorted(strange)}; a column is one of {KINDS}")
+    nowhere = set(scene.encoder.default_for) - set(TABULAR)
+    require(not nowhere, f"default_for names {sorted(nowhere)}; a view of columns is one of {TABULAR}")
     chooses = scene.encoder.accepts.__func__ is not EncoderPlugin.accepts.__func__  # type: ignore[attr-defined]
     require(scene.encoder.kinds or chooses, f"it takes no column; set kinds to some of {KINDS}")
     require(not missing_requirement(scene.encoder), f"it cannot run here: {missing_requirement(scene.encoder)}")
@@ -221,17 +223,19 @@ def check_the_target_is_used_only_if_it_says_so(scene: EncoderScene) -> None:
 
 
 def check_training_rows_do_not_see_their_own_target(scene: EncoderScene) -> None:
-    """With a level of its own for each row and random targets, no column may tell the targets of the training rows."""
-    rng = np.random.default_rng(5)
+    """With targets that are random, no column may tell those of the training rows, though categories have a level for
+    each row."""
     n = 400
-    levels = tuple(f"level {i}" for i in range(n))
-    column = Column("f2", "key", "category", np.arange(n, dtype=np.int32), levels, "str")
-    y = rng.integers(0, 2, n)
-    facts = Facts("any", "class_proba", n, 1, 1, 2)
-    matrix = dense(scene.encoder().fit_transform(Table((column,), n), y, FitContext(facts, seed=1)))
+    key = Column("f2", "key", "category", np.arange(n, dtype=np.int32), tuple(f"level {i}" for i in range(n)), "str")
+    columns, params = [*columns_of_all_kinds(n, seed=6), key], scene.encoder().params
+    kept = {column.name: column for column in columns if scene.encoder.accepts(column, params)}
+    y = np.random.default_rng(5).integers(0, 2, n)
+    facts = Facts("any", "class_proba", n, len(kept), "f2" in kept, 2)
+    matrix = dense(scene.encoder().fit_transform(Table(tuple(kept.values()), n), y, FitContext(facts, seed=1)))
     for position, values in enumerate(matrix.T):
-        if np.ptp(values) > 1e-9:
-            seen = abs(float(np.corrcoef(values, y)[0, 1]))
+        known = np.isfinite(values)
+        if known.sum() > n // 10 and np.ptp(values[known]) > 1e-9:
+            seen = abs(float(np.corrcoef(values[known], y[known])[0, 1]))
             require(
                 seen < 0.5, f"column {position} tells the training targets (correlation {seen:.2f}); go out-of-fold"
             )
@@ -283,7 +287,17 @@ def _has_columns(scene: EncoderScene) -> bool:
 
 
 def _leaks_could_happen(scene: EncoderScene) -> bool:
-    return scene.encoder.uses_target and "category" in scene.encoder.kinds
+    return scene.encoder.uses_target and _has_columns(scene)
+
+
+def notes_on(encoder: type[EncoderPlugin]) -> list[str]:
+    """What its author should know, though no promise is broken."""
+    if encoder.default_for or encoder.adds_to:
+        return []
+    return [
+        "it has neither default_for nor adds_to: it is used only by models that name it in `encoders`; set "
+        f"default_for to some of {TABULAR} to have it used by all models of a view"
+    ]
 
 
 ENCODER_CHECKS: tuple[Check, ...] = tuple(

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 
 from automl.contract import AnyArray, Column, FitContext, FitInfo, Table
-from automl.testing.checks import ContractBroken, require
+from automl.testing.checks import FAULTS, ContractBroken, require
 from automl.testing.compare import fingerprint, read_only
-from automl.testing.points import random_point
-from automl.testing.predicting import require_same
+from automl.testing.points import Draw
+from automl.testing.predicting import require_kept, require_same
 from automl.testing.scene import Scene, part
 
-RANDOM_POINTS = 5
+RANDOM_POINTS, MOST_RANDOM_POINTS = 5, 15
 POINT_SECONDS = 0.4
 
 
@@ -164,15 +164,22 @@ def _stop(step: int, value: float) -> bool:
 
 
 def check_points_of_its_space_fit(scenes: Sequence[Scene]) -> None:
-    """Every start point and a few random points of the search space give a model that predicts; scenes take turns."""
-    rng = np.random.default_rng(0)
-    for turn in range(max((len(scene.space.starts) for scene in scenes), default=0) + RANDOM_POINTS):
+    """Start points and random ones give models that predict, also after save and load; scenes take turns.
+
+    There are a few random points, and more until every option of every choice was in one: what an option brings into
+    a model may be what cannot be saved.
+    """
+    draw, starts = Draw(np.random.default_rng(0)), max((len(scene.space.starts) for scene in scenes), default=0)
+    for turn in range(starts + MOST_RANDOM_POINTS):
         scene = scenes[turn % len(scenes)]
-        starts, task = scene.space.starts, scene.stage.task.name
-        point = scene.space.point(task, starts[turn].params) if turn < len(starts) else None
-        point = random_point(scene.space, task, rng) if point is None else point
+        if turn >= starts + RANDOM_POINTS and not draw.left:
+            return
+        given, task = scene.space.starts, scene.stage.task.name
+        known = turn < len(given)
+        point = scene.space.point(task, given[turn].params) if known else draw.point(scene.space, task)
         ctx = scene.context(deadline=time.monotonic() + POINT_SECONDS)
         try:
-            scene.predict(scene.fit(params=point, ctx=ctx)[0])
-        except Exception as error:
-            raise ContractBroken(f"on {scene.stage}: {type(error).__name__}: {error}; at the point {point}") from error
+            require_kept(scene, scene.fit(params=point, ctx=ctx)[0])
+        except FAULTS as error:
+            what = str(error) if isinstance(error, ContractBroken) else f"{type(error).__name__}: {error}"
+            raise ContractBroken(f"on {scene.stage}: {what}; at the point {point}") from error

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from automl.contract import Estimate, Facts, ModelPlugin, Resources, TaskPlugin
 from automl.discovery import Registry, missing_requirement
 from automl.testing import fitting, predicting
-from automl.testing.checks import Check, ContractBroken, Kit, require, run_all
+from automl.testing.checks import FAULTS, Check, ContractBroken, Kit, require, run_all
 from automl.testing.plugins import (
     require_constructor_only_stores,
     require_declarations,
@@ -104,7 +104,7 @@ def _of_scene(run: Callable[[Scene], None], applies: Callable[[type[ModelPlugin]
         for scene in subject.scenes():
             try:
                 run(scene)
-            except Exception as error:
+            except FAULTS as error:
                 what = str(error) if isinstance(error, ContractBroken) else f"{type(error).__name__}: {error}"
                 raise ContractBroken(f"on {scene.stage}: {what}") from error
 

@@ -7,21 +7,38 @@ from typing import Any
 
 import numpy as np
 
-from automl.contract import Choice, Int, Knob, Params, SearchSpace
+from automl.contract import Choice, Float, Int, Params, SearchSpace
 
 
-def random_point(space: SearchSpace, task: str, rng: np.random.Generator) -> Params:
-    """The default point with every knob that exists set at random."""
-    point = space.point(task)
-    for name, knob in space.knobs.items():
-        if space.active(name, point):
-            point[name] = _draw(knob, rng)
-    return point
+class Draw:
+    """Random points of one space after another, with every option of a choice once before one comes again."""
+
+    def __init__(self, rng: np.random.Generator) -> None:
+        self.rng = rng
+        self._queues: dict[str, list[Any]] = {}
+        self._fresh: set[str] = set()
+
+    @property
+    def left(self) -> bool:
+        """Is there an option, of a choice that was active, which no point had yet?"""
+        return any(self._queues[name] for name in self._fresh)
+
+    def point(self, space: SearchSpace, task: str) -> Params:
+        """The default point with every knob that exists set at random."""
+        point = space.point(task)
+        for name, knob in space.knobs.items():
+            if space.active(name, point):
+                point[name] = self._option(name, knob) if isinstance(knob, Choice) else _draw(knob, self.rng)
+        return point
+
+    def _option(self, name: str, knob: Choice) -> Any:
+        if not self._queues.get(name):
+            (self._fresh.discard if name in self._queues else self._fresh.add)(name)
+            self._queues[name] = [knob.options[i] for i in self.rng.permutation(len(knob.options))]
+        return self._queues[name].pop()
 
 
-def _draw(knob: Knob, rng: np.random.Generator) -> Any:
-    if isinstance(knob, Choice):
-        return knob.options[int(rng.integers(len(knob.options)))]
+def _draw(knob: Float | Int, rng: np.random.Generator) -> Any:
     low, high = (math.log(knob.low), math.log(knob.high)) if knob.log else (knob.low, knob.high)
     value = float(rng.uniform(low, high))
     value = math.exp(value) if knob.log else value

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from automl.contract import Column, Formula, Predictions, Table, Tree
+from automl.contract import Column, Formula, ModelPlugin, Predictions, Table, Tree
 from automl.testing.checks import ContractBroken, require
 from automl.testing.plugins import require_no_code
 from automl.testing.scene import Scene
@@ -100,7 +100,12 @@ def check_it_describes_itself_if_it_says_so(scene: Scene) -> None:
 
 def check_it_is_the_same_after_save_and_load(scene: Scene) -> None:
     """What is read back predicts the same and has the same parameters."""
-    model = scene.fitted[0]
+    require_kept(scene, scene.fitted[0])
+
+
+def require_kept(scene: Scene, model: ModelPlugin) -> None:
+    """It predicts, and what is saved and read back has its parameters and predicts the same."""
+    before = scene.predict(model)
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place) / "model"
         model.save(folder)
@@ -112,7 +117,7 @@ def check_it_is_the_same_after_save_and_load(scene: Scene) -> None:
     except AttributeError as error:
         lost = sorted(set(vars(model)) - set(vars(back)))
         raise ContractBroken(f"what is read back cannot predict: {error}; not read back were {lost}") from error
-    require_same(scene.predict(model), again, "after save and load")
+    require_same(before, again, "after save and load")
 
 
 def check_it_saves_no_code(scene: Scene) -> None:

@@ -27,7 +27,7 @@ from automl.contract import (
 )
 from automl.discovery import Registry, missing_requirement
 from automl.testing import scoring
-from automl.testing.checks import Check, ContractBroken, Kit, require
+from automl.testing.checks import FAULTS, Check, ContractBroken, Kit, require
 from automl.testing.compare import fingerprint
 from automl.testing.plugins import require_installed_under_its_name, require_light_import
 from automl.testing.scene import Scene, Stage, scenes_of, stages_of
@@ -124,7 +124,7 @@ def check_unusable_data_is_refused(stage: Stage) -> None:
         stage.task.load(stage.table, {}, np.arange(len(stage.table)))
     except DataError as error:
         require(error.code and error.what, "the DataError has no code or says nothing")
-    except Exception as error:
+    except FAULTS as error:
         raise ContractBroken(f"without roles, load raises {type(error).__name__}, not DataError: {error}") from error
     else:
         raise ContractBroken(f"load accepts data without the roles {sorted(stage.roles)} of its own example")
@@ -244,7 +244,7 @@ def _everywhere(run: Callable[[Any], None], places: str) -> Check:
         for place in getattr(subject, places)():
             try:
                 run(place)
-            except Exception as error:
+            except FAULTS as error:
                 what = str(error) if isinstance(error, ContractBroken) else f"{type(error).__name__}: {error}"
                 raise ContractBroken(f"on {getattr(place, 'stage', place)}: {what}") from error
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +15,8 @@ from typer.testing import CliRunner
 from automl.cli.app import app
 from automl.discovery import Registry
 from automl.discovery.registry import Listed
+
+Ship = Callable[..., Path]
 
 
 def told(*arguments: str, code: int = 0) -> Any:
@@ -108,3 +112,78 @@ def test_a_plugin_that_cannot_be_loaded_says_why_and_is_no_traceback(monkeypatch
     done = CliRunner().invoke(app, ["plugins", "check", "gone"])
     assert done.exit_code == 1
     assert "some-distribution" in done.stderr
+
+
+CHATTY = """
+from automl.contract import EncoderPlugin
+print("imported")
+
+class Chatty(EncoderPlugin):
+    name = "chatty"
+    kinds = ("numeric",)
+
+    def fit_transform(self, columns, y, ctx):
+        print("fitting")
+        return columns.matrix()
+
+    def transform(self, columns):
+        raise ValueError("of its own")
+"""
+
+
+def test_what_a_plugin_prints_goes_to_stderr_and_json_stays_json(ship: Ship) -> None:
+    ship("chatty-encoders", "chatty_encoders", CHATTY, {"automl.encoders": {"chatty": "Chatty"}})
+    done = CliRunner().invoke(app, ["plugins", "check", "chatty", "--json"])
+    assert done.exit_code == 1
+    result = json.loads(done.stdout)
+    assert "fitting" in done.stderr
+    (raised, *_) = [failure for failure in result["failures"] if "of its own" in failure["message"]]
+    assert raised["where"] == "chatty_encoders.py:14"
+    assert any("default_for" in note for note in result["notes"])
+    assert "importing_it_is_light" not in {failure["check"] for failure in result["failures"]}
+
+
+def test_check_shows_the_line_and_with_debug_the_traceback(ship: Ship) -> None:
+    ship("chatty-encoders", "chatty_again", CHATTY, {"automl.encoders": {"chatty": "Chatty"}})
+    said = CliRunner().invoke(app, ["plugins", "check", "chatty"]).stdout
+    assert "ValueError: of its own (chatty_again.py:14)" in said
+    assert "Traceback" not in said
+    assert "note: it has neither default_for nor adds_to" in said
+    more = CliRunner().invoke(app, ["plugins", "check", "chatty"], env={"AUTOML_DEBUG": "1"}).stdout
+    assert 'raise ValueError("of its own")' in more
+
+
+def test_a_model_that_exits_is_a_failed_check_and_exit_code_1(ship: Ship) -> None:
+    code = (
+        "import sys\nfrom automl.contract import ModelPlugin\n\nclass Leaves(ModelPlugin):\n    name = 'leaves'\n"
+        "    produces = 'class_proba'\n    def fit(self, train, valid, ctx):\n        sys.exit(3)\n"
+        "    def predict(self, request):\n        ...\n"
+    )
+    ship("leaving-models", "leaving_models", code, {"automl.models": {"leaves": "Leaves"}})
+    done = CliRunner().invoke(app, ["plugins", "check", "leaves"])
+    assert done.exit_code == 1
+    assert "SystemExit: 3 (leaving_models.py:8)" in done.stdout
+
+
+def test_a_name_clash_is_listed_and_stands_in_no_others_way(ship: Ship) -> None:
+    for number in (1, 2):
+        ship(f"chatty-{number}", f"chatty_{number}", CHATTY, {"automl.encoders": {"chatty": "Chatty"}})
+    listed = told("list")
+    assert [entry["distribution"] for entry in listed["plugins"] if entry["clash"]] == ["chatty-2", "chatty-1"]
+    (problem,) = listed["problems"]
+    assert "two plugins are called 'chatty'" in problem
+    assert problem in CliRunner().invoke(app, ["plugins", "list"]).stderr
+    assert told("check", Registry.installed().encoders.names()[-1])["ok"]
+    done = CliRunner().invoke(app, ["plugins", "check", "chatty"])
+    assert done.exit_code == 1
+    assert "AUTOML_PLUGINS=-chatty-" in done.stderr
+    settled = CliRunner().invoke(app, ["plugins", "info", "chatty"], env={"AUTOML_PLUGINS": "-chatty-1"})
+    assert "chatty-2" in settled.stdout
+
+
+def test_a_plugin_in_a_misspelt_group_is_told_the_right_one(ship: Ship) -> None:
+    ship("misspelt", "misspelt_encoders", CHATTY, {"automl.encoder": {"chatty": "Chatty"}})
+    done = CliRunner().invoke(app, ["plugins", "check", "chatty"])
+    assert done.exit_code == 2
+    assert "did you mean 'automl.encoders'?" in done.stderr
+    assert "did you mean 'automl.encoders'?" in CliRunner().invoke(app, ["plugins", "list"]).stderr

@@ -152,7 +152,28 @@ class SaysStateless(Frequencies):
     stateless = True
 
 
+class DefaultForNothing(Frequencies):
+    default_for = ("matrx",)
+
+
+class HandsTheTargetOn(EncoderPlugin):
+    """It reads numbers, in which the check for categories would not have seen it."""
+
+    name = "hands-the-target-on"
+    kinds = ("numeric",)
+    uses_target = True
+    missing = True
+
+    def fit_transform(self, columns: Table, y: Any, ctx: FitContext) -> Any:
+        return np.column_stack([columns.matrix(), y]).astype(np.float32)
+
+    def transform(self, columns: Table) -> Any:
+        return np.column_stack([columns.matrix(), np.zeros(len(columns))]).astype(np.float32)
+
+
 BAD: dict[type[EncoderPlugin], str] = {
+    DefaultForNothing: "what_it_declares_makes_sense",
+    HandsTheTargetOn: "training_rows_do_not_see_their_own_target",
     BadlyNamed: "it_has_a_name_of_its_own",
     BusyConstructor: "the_constructor_only_stores",
     UnknownKind: "what_it_declares_makes_sense",

@@ -12,6 +12,7 @@ import numpy as np
 
 from automl.contract import (
     Batch,
+    Choice,
     Column,
     Estimate,
     Facts,
@@ -229,7 +230,20 @@ class FailsOffTheDefault(Centroids):
         return super().fit(train, valid, ctx)
 
 
+class SavesTheDefaultOnly(Centroids):
+    """One option of six, that few random points would have, leaves something in the model that cannot be saved."""
+
+    options = ("a", "b", "c", "d", "e", "f")
+    space = SearchSpace({"way": Choice(options), "sharpness": Int(1, 5)}, {"way": "a", "sharpness": 2})
+
+    def fit(self, train: Batch, valid: Batch | None, ctx: FitContext) -> FitInfo | None:
+        if self.params["way"] == "f":
+            self.way = self.cleaned
+        return super().fit(train, valid, ctx)
+
+
 BAD: dict[type[ModelPlugin], str] = {
+    SavesTheDefaultOnly: "points_of_its_space_fit",
     BadlyNamed: "it_has_a_name_of_its_own",
     BusyConstructor: "the_constructor_only_stores",
     TrustsStrangers: "what_it_declares_makes_sense",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ import pytest
 
 from automl.contract import ModelPlugin
 from automl.discovery import Registry
-from automl.testing import EncoderChecks, ModelChecks, SpaceChecks, TaskChecks, run_checks
+from automl.testing import EncoderChecks, ModelChecks, SpaceChecks, TaskChecks, notes, run_checks
 from automl.testing.checks import Check, ContractBroken, run_all
 from automl.testing.encoders import ENCODER_CHECKS, EncoderScene
 from automl.testing.models import MODEL_CHECKS, ModelSubject
@@ -87,6 +89,37 @@ def test_results_name_the_check_and_say_what_is_wrong() -> None:
     results = run_checks("space", bad_spaces.BAD["everything_in_it_is_json"])
     assert [result.check for result in results if not result.ok] == ["everything_in_it_is_json"]
     assert "JSON" in next(result.message for result in results if not result.ok)
+
+
+class Leaves(bad_models.Centroids):
+    """It ends the process that fits it."""
+
+    def fit(self, train: Any, valid: Any, ctx: Any) -> None:
+        sys.exit(3)
+
+
+def test_a_plugin_that_exits_fails_its_checks_and_ends_nothing() -> None:
+    results = run_checks("model", Leaves)
+    bad = {result.check: result for result in results if not result.ok}
+    assert "SystemExit: 3" in bad["predictions_are_what_the_task_means"].message
+    assert any(result.ok for result in results)
+    must_fail(MODEL_CHECKS, "points_of_its_space_fit", ModelSubject(Leaves))
+
+
+def test_a_result_says_at_which_line_of_the_plugin_something_was_raised() -> None:
+    bad = {result.check: result for result in run_checks("model", Leaves)}["inputs_are_left_alone"]
+    _, first = inspect.getsourcelines(Leaves)
+    assert bad.where == f"test_kits_catch.py:{first + 4}"
+    assert "sys.exit(3)" in bad.trace
+    (noticed,) = [result for result in run_checks("encoder", bad_encoders.DoublePrecision) if not result.ok]
+    assert noticed.where == noticed.trace == ""
+
+
+def test_an_encoder_that_no_model_will_use_by_itself_is_noted() -> None:
+    (note,) = notes("encoder", bad_encoders.Frequencies)
+    assert "neither default_for nor adds_to" in note
+    assert notes("encoder", bad_encoders.AddsToNothing) == []
+    assert notes("model", bad_models.Centroids) == []
 
 
 def test_a_failing_check_does_not_stop_the_others() -> None:
