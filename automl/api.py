@@ -14,7 +14,7 @@ from automl.discovery import Registry
 from automl.execution.limits import available_memory
 from automl.intake import Intake, Schema, ingest
 from automl.interrupts import interruptible
-from automl.options import Parameters
+from automl.options import Parameters, told_names
 from automl.portable import Portable
 from automl.predictor import Predictor, importances
 from automl.preparing import continued, prepared, reopened
@@ -74,6 +74,7 @@ class AutoML(Parameters, Portable):
         interrupted_: did a signal end the run early?
     """
 
+    @told_names
     def __init__(
         self,
         *,
@@ -94,8 +95,8 @@ class AutoML(Parameters, Portable):
         path: str | Path | None = None,
         overwrite: bool = False,
         plugins: Sequence[str] | None = None,
-        extra_plugins: Sequence[type[Any]] = (),
-        callbacks: Sequence[Callable[[RunEvent], None]] = (),
+        extra_plugins: Sequence[type[Any]] | None = (),
+        callbacks: Sequence[Callable[[RunEvent], None]] | None = (),
         offline: bool = False,
         allow_noncommercial: bool = True,
         verbose: int = 1,
@@ -331,12 +332,12 @@ class AutoML(Parameters, Portable):
         return to_optuna(self._ready().manifest.folder, self._registry, storage, study_name)
 
     @classmethod
-    def load(cls, path: str | Path, *, extra_plugins: Sequence[type[Any]] = ()) -> Self:
+    def load(cls, path: str | Path, *, extra_plugins: Sequence[type[Any]] | None = ()) -> Self:
         """The model in a folder that `save` or a run with `path=` wrote.
 
         Raises ArtifactError when it is damaged, or needs a plugin or library that is not here.
         """
-        registry = Registry.installed(None, extra_plugins)
+        registry = Registry.installed(None, extra_plugins or ())
         predictor = Predictor.open(path, registry)
         predictor.check_plugins()
         model = cls(task=predictor.task.name, metric=predictor.problem.metric, extra_plugins=extra_plugins)

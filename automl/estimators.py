@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 
 from automl.api import AutoML
+from automl.contract import DataError
 
 
 class AutoMLClassifier(AutoML, ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -18,7 +21,8 @@ class AutoMLClassifier(AutoML, ClassifierMixin, BaseEstimator):  # type: ignore[
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None, **more: Any) -> Self:  # type: ignore[override]
         """Fit to X and its labels; `more` as in `AutoML.fit`."""
         _require_target(self, y, more)
-        return super().fit(X, y, sample_weight=sample_weight, **more)
+        with _other_named("AutoMLClassifier learns labels; for numbers use AutoMLRegressor."):
+            return super().fit(X, y, sample_weight=sample_weight, **more)
 
     def predict_proba(self, X: Any, *, model: str | None = None) -> Any:
         """(n, K) array of probabilities in the order of `classes_`, as scikit-learn's scorers want it.
@@ -41,7 +45,19 @@ class AutoMLRegressor(AutoML, RegressorMixin, BaseEstimator):  # type: ignore[mi
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None, **more: Any) -> Self:  # type: ignore[override]
         """Fit to X and its targets; `more` as in `AutoML.fit`."""
         _require_target(self, y, more)
-        return super().fit(X, y, sample_weight=sample_weight, **more)
+        with _other_named("AutoMLRegressor learns numbers; for labels use AutoMLClassifier."):
+            return super().fit(X, y, sample_weight=sample_weight, **more)
+
+
+@contextmanager
+def _other_named(fix: str) -> Iterator[None]:
+    """A target that is the other estimator's business is refused with that one's name."""
+    try:
+        yield
+    except DataError as error:
+        if error.code != "task-none":
+            raise
+        raise DataError(error.code, error.what, error.where, fix) from None
 
 
 def _require_target(estimator: AutoML, y: Any, more: dict[str, Any]) -> None:

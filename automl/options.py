@@ -2,14 +2,34 @@
 
 from __future__ import annotations
 
+import difflib
+import functools
 import inspect
 import math
 import numbers
 import time
-from typing import Any, Self
+from collections.abc import Callable
+from typing import Any, ParamSpec, Self
 
 from automl.contract import OptionError
 from automl.search.settings import DEFAULT_SECONDS, Settings, resolved
+
+P = ParamSpec("P")
+
+
+def told_names(construct: Callable[P, None]) -> Callable[P, None]:
+    """A constructor that says which argument was meant by one that it does not know."""
+
+    @functools.wraps(construct)
+    def checked(*args: P.args, **kwargs: P.kwargs) -> None:
+        known = list(inspect.signature(construct).parameters)[1:]
+        for name in kwargs.keys() - set(known):
+            near = difflib.get_close_matches(name, known, 1)
+            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
+            raise TypeError(f"{type(args[0]).__name__}() got an unexpected keyword argument {name!r}; {hint}")
+        construct(*args, **kwargs)
+
+    return checked
 
 
 class Parameters:

@@ -41,5 +41,5 @@ class Portable:
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_bytes(data)
         self._folder, self._run = folder, None
-        self._registry = Registry.installed(state["plugins"], state["extra_plugins"])
+        self._registry = Registry.installed(state["plugins"], state["extra_plugins"] or ())
         self._predictor = Predictor.open(folder.path, self._registry)

@@ -165,7 +165,9 @@ def _summary(model: AutoML, board: pd.DataFrame) -> dict[str, Any]:
 
 def _effort(model: AutoML) -> dict[str, Any]:
     """Seconds, trials, and what each machine did, as JSON values."""
-    told = [heard.finished for heard in model.callbacks if isinstance(heard, _Last) and heard.finished is not None]
+    told = [
+        heard.finished for heard in model.callbacks or () if isinstance(heard, _Last) and heard.finished is not None
+    ]
     names = ("seconds", "trials", "failures", "busy", "nodes")
     return {name: asdict(finished)[name] for finished in told for name in names}
 

@@ -12,6 +12,7 @@ code  meaning
 from __future__ import annotations
 
 import functools
+import re
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -26,6 +27,11 @@ FAILED, USAGE, REJECTED, NOTHING, INTERRUPTED = 1, 2, 3, 4, 130
 DEBUG: ContextVar[bool] = ContextVar("automl_debug", default=False)
 _SAID: ContextVar[set[str] | None] = ContextVar("automl_said", default=None)
 
+_RENAMED = {"ray_address": "ray"}
+_ARGUMENT = re.compile(
+    r"\b(target|task|metric|time_limit|n_trials|preset|models|max_latency_ms|max_size_mb|executor|ray_address|n_jobs|"
+    r"random_state|groups|time|sample_weight|model)=(?=([^\s;,.)])?)"
+)
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -85,7 +91,7 @@ def already_said(text: str) -> None:
 
 def exit_code(error: Exception) -> int:
     """The exit code that tells a script what kind of error this is."""
-    if isinstance(error, OptionError):
+    if isinstance(error, OptionError) or _asked_wrongly(error):
         return USAGE
     if isinstance(error, DataError):
         return REJECTED
@@ -94,12 +100,29 @@ def exit_code(error: Exception) -> int:
     return FAILED
 
 
+def _asked_wrongly(error: Exception) -> bool:
+    """Is it the command that lacks a target, or names a column that is not there, rather than the data?"""
+    if not isinstance(error, DataError):
+        return False
+    return error.code == "target-none" or (error.code in ("target-missing", "role-missing") and error.where != "")
+
+
 def explain(error: Exception) -> str:
     """The error for the person who must act: our own as they are, others with their type and how to see more."""
     if isinstance(error, AutoMLError):
-        return str(error)
+        return in_options(str(error))
     reason = f"{type(error).__name__}: {error}"
     return f"{reason} (unexpected; `automl --debug …` shows where)"
+
+
+def in_options(message: str) -> str:
+    """What a message says of Python's arguments, said of options: ``Pass target="x"`` as ``Pass --target "x"``."""
+
+    def option(found: re.Match[str]) -> str:
+        name = f"--{_RENAMED.get(found[1], found[1]).replace('_', '-')}"
+        return found[0] if name in message else name + (" " if found[2] else "")
+
+    return _ARGUMENT.sub(option, message)
 
 
 def complain(message: str) -> None:

@@ -108,10 +108,11 @@ def _check_size(frame: Frame) -> None:
     shape = f"(shape=({frame.n_rows}, {width}))"
     if frame.n_rows == 0:
         what = f"Found array with 0 sample(s) {shape} while a minimum of 1 is required"
-        raise DataError("rows-none", what, "", "Give at least 2 rows.")
+        fix = "The table has no rows: one can be read, but at least 2 are needed to learn from, better 10 or more."
+        raise DataError("rows-none", what, "", fix)
     if width == 0:
         what = f"Found array with 0 feature(s) {shape} while a minimum of 1 is required"
-        raise DataError("columns-none", what, "", "Give at least one column to learn from.")
+        raise DataError("columns-none", what, "", "The table has no columns: give at least one to learn from.")
     if frame.n_rows == 1:
         raise DataError(
             "rows-one", "n_samples=1: one row teaches nothing", "", "Give at least 2 rows, better 10 or more."

@@ -149,6 +149,9 @@ def _bytes(folder: Path) -> bytes:
     try:
         return (folder / MANIFEST).read_bytes()
     except OSError as error:
+        if not folder.is_dir():
+            what = "is a file; a saved model is a folder" if folder.exists() else "does not exist"
+            raise ArtifactError(f"{folder} {what}: give the folder that `save` or a run wrote") from error
         raise ArtifactError(
             f"cannot read {folder / MANIFEST}: {error}; either this is no saved model, or its run ended before the "
             "first model was committed"

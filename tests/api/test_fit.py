@@ -241,3 +241,28 @@ def test_making_an_estimator_imports_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("labels", "what"),
+    [
+        (["a"] * 99 + ["b"], "of 2 classes only 'a' has more than one row, 99 of 100"),
+        ([0] * 99 + [1], "of 2 classes only 0 has more than one row, 99 of 100"),
+        (["a", "b", "a"], "of 2 classes only 'a' has more than one row, 2 of 3"),
+        ([f"name {number}" for number in range(100)], "every class has one row: 100 classes in 100 rows"),
+    ],
+    ids=["words", "numbers", "three rows", "names"],
+)
+def test_classes_that_no_model_could_be_judged_on_are_refused_before_any_training(
+    fast: Any, labels: list[Any], what: str
+) -> None:
+    rows = {"size": np.random.default_rng(0).normal(size=len(labels)), "label": labels}
+    with pytest.raises(DataError, match=what) as caught:
+        AutoML(**fast(models=CHEAP)).fit(rows, "label")
+    assert caught.value.code == "target-lone-classes"
+
+
+def test_a_class_of_one_row_beside_two_larger_ones_is_learnt_from(fast: Any) -> None:
+    labels = ["a"] * 30 + ["b"] * 30 + ["c"]
+    rows = {"size": np.arange(61) + np.random.default_rng(0).normal(size=61), "label": labels}
+    assert AutoML(**fast(models=CHEAP)).fit(rows, "label").classes_.tolist() == ["a", "b", "c"]

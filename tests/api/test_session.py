@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
 import time
 from typing import Any
 
 import pytest
 
 from automl import AutoML, session
+from automl.contract import Finding
 from automl.execution.protocol import Capacity
+from automl.search.events import Noticed
 
 
 class Cluster:
@@ -73,3 +76,16 @@ def test_a_cluster_that_is_slow_to_reach_is_why_little_time_is_left_and_that_is_
     (late,) = said
     assert late.finding.code == "late-start"
     assert "of 1 s are left" in late.finding.done
+
+
+def test_none_means_no_callbacks_and_no_plugins_of_ones_own() -> None:
+    params = AutoML(n_trials=1, executor="inline", verbose=0, callbacks=None, extra_plugins=None).get_params()
+    with session.session(params) as running:
+        running.emit(Noticed(Finding("any", "anything")))
+    assert "prior-baseline" in running.registry.models.names()
+
+
+def test_an_argument_that_is_misspelt_is_answered_with_the_one_that_is_meant() -> None:
+    with pytest.raises(TypeError, match=r"unexpected keyword argument 'timelimit'; did you mean 'time_limit'\?"):
+        AutoML(timelimit=5)  # type: ignore[call-arg]
+    assert "time_limit" in inspect.signature(AutoML).parameters

@@ -15,6 +15,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from automl import AutoMLClassifier, AutoMLRegressor
+from automl.contract import DataError
 
 CHEAP: dict[str, Any] = {
     "n_trials": 1,
@@ -111,3 +112,11 @@ def test_a_clone_is_not_fitted_and_has_the_same_options(wine: pd.DataFrame) -> N
     assert copy.get_params() == model.get_params()
     assert not copy.__sklearn_is_fitted__()
     assert model.feature_names_in_.tolist() == wine.columns[:-1].tolist()
+
+
+def test_the_other_estimator_is_named_for_a_target_that_is_its_business() -> None:
+    frame = {"size": list(range(40)), "more": [n % 7 for n in range(40)]}
+    with pytest.raises(DataError, match=r"Unknown label type.*for labels use AutoMLClassifier"):
+        AutoMLRegressor(n_trials=1, executor="inline", verbose=0).fit(frame, ["a", "b"] * 20)
+    with pytest.raises(DataError, match=r"Unknown label type.*for numbers use AutoMLRegressor"):
+        AutoMLClassifier(n_trials=1, executor="inline", verbose=0).fit(frame, [n + 0.5 for n in range(40)])

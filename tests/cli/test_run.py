@@ -147,7 +147,9 @@ def test_an_output_that_is_there_is_not_replaced_unless_asked(folder: Path, tmp_
 @pytest.mark.parametrize(
     ("extra", "code"),
     [
-        (["--target", "absent"], 3),
+        (["--target", "absent"], 2),
+        (["--target", "left", "--groups", "absent"], 2),
+        ([], 2),
         (["--target", "size", "--task", "no-such-task"], None),
         (["--target", "left", "--preset", "no-such-preset"], 2),
         (["--target", "left", "--time-limit", "-1"], 2),
@@ -173,6 +175,14 @@ def test_a_folder_that_holds_no_model_is_exit_code_1(folder: Path, tmp_path: Pat
     done = run("predict", tmp_path, folder / "new.csv")
     assert done.exit_code == 1
     assert "Traceback" not in done.stderr
+
+
+def test_python_runs_the_command_as_a_module_too() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "automl", "--version"], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.stdout.startswith("cairn-automl ")
+    assert done.returncode == 0
 
 
 def test_an_interrupted_run_saves_the_best_so_far_and_says_so(folder: Path, tmp_path: Path) -> None:

@@ -117,3 +117,29 @@ def test_values_that_cannot_be_read_are_told_beside_the_predictions(folder: Path
     assert len(done.stdout.splitlines()) == 21
     (line,) = done.stderr.splitlines()
     assert line.startswith("automl: warning: column fee: 20 of 20 values could not be read as numbers, like 'EUR 0.65'")
+
+
+# -- words -------------------------------------------------------------------------------------------------------------
+
+
+def test_what_to_do_is_said_in_options(folder: Path) -> None:
+    done = run("fit", folder / "train.csv", "-o", folder / "none")
+    assert done.exit_code == 2
+    assert 'Pass --target "column"' in done.stderr
+    assert "target=" not in done.stderr
+    done = run("fit", folder / "train.csv", "-t", "left", "-o", folder / "none", "--preset", "quick")
+    assert done.exit_code == 2
+    assert "--preset 'quick' is unknown" in done.stderr
+
+
+def test_every_option_that_is_said_for_an_argument_is_one() -> None:
+    import inspect
+
+    from automl.cli.fit import fit
+    from automl.cli.guard import _ARGUMENT
+    from automl.cli.use import predict
+
+    named = set(_ARGUMENT.pattern.partition("(")[2].partition(")")[0].split("|"))
+    there = {*inspect.signature(fit).parameters, "model", "ray_address"}
+    assert named <= there
+    assert "name" in inspect.signature(predict).parameters

@@ -114,3 +114,8 @@ def test_the_word_none_survives_in_a_file(tmp_path: Path) -> None:
     table = ingest(tmp_path / "t.csv", target="y").table
     assert table["f1"].levels == ("None", "Some, more", "two\nlines")
     assert np.isnan(table["f0"].values).tolist() == [False, False, True, False]
+
+
+def test_an_empty_table_is_called_so_and_how_many_rows_are_needed_is_said_once() -> None:
+    with pytest.raises(DataError, match=r"The table has no rows: one can be read, but at least 2 are needed to learn"):
+        ingest({"x": [], "y": []}, target="y")

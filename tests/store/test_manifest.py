@@ -136,3 +136,14 @@ def test_a_run_that_commits_meanwhile_is_read_at_its_newer_commit(
     assert found.content["number"] == 3
     assert len(found.state("s")["a"]) == 3
     run.close()
+
+
+def test_a_folder_that_is_not_there_is_told_from_a_file_and_from_one_without_a_model(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(ArtifactError, match=r"nothere does not exist"):
+        load_manifest(tmp_path / "nothere")
+    with pytest.raises(ArtifactError, match=r"file is a file; a saved model is a folder"):
+        load_manifest(tmp_path / "file")
+    with pytest.raises(ArtifactError, match=r"this is no saved model"):
+        load_manifest(tmp_path / "folder")
