@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import Any
 
 from automl.contract.errors import SpaceError
@@ -112,14 +113,37 @@ class SearchSpace:
 
     def __post_init__(self) -> None:
         for name, knob in self.knobs.items():
+            if not isinstance(knob, Float | Int | Choice):
+                raise SpaceError(f"knob {name!r} is {knob!r}, which is no knob: write {_as_knob(knob)}")
             if name not in self.default:
-                raise SpaceError(f"knob {name!r} has no default; give it one in `default`")
+                raise SpaceError(f"knob {name!r} has no default; {_default_hint(name, self)}")
             _check_knob(name, knob, self.knobs)
             if not knob.holds(self.default[name]):
                 raise SpaceError(f"the default of {name!r} is {self.default[name]!r}, outside {knob}")
+        for task, settings in self.default_for.items():
+            self._check_settings(f"default_for[{task!r}]", settings)
+        if not isinstance(self.starts, list | tuple) or not all(isinstance(start, Start) for start in self.starts):
+            raise SpaceError(f"starts is {self.starts!r}; write a tuple: starts=(Start(...), )")
+        for start in self.starts:
+            self._check_settings(f"start {start.id!r}", start.params)
         ids = [start.id for start in self.starts]
         if len(set(ids)) < len(ids):
             raise SpaceError(f"two start points share an id: {sorted(i for i in ids if ids.count(i) > 1)}")
+
+    def _check_settings(self, what: str, settings: Any) -> None:
+        """Raise SpaceError unless these are settings of knobs within their ranges.
+
+        What only `default` has is let through: a knob that `suited` has taken out is still given its default.
+        """
+        if not isinstance(settings, Mapping):
+            raise SpaceError(f"{what} is {settings!r}; it must map names of knobs to settings")
+        for name, value in settings.items():
+            if name in self.knobs and not self.knobs[name].holds(value):
+                raise SpaceError(f"{what} sets {name} = {value!r}, outside {self.knobs[name]}")
+            if name not in self.knobs and name not in self.default:
+                near = get_close_matches(str(name), list(self.knobs), 1)
+                hint = f"did you mean {near[0]!r}?" if near else f"it has {sorted(self.knobs)}"
+                raise SpaceError(f"{what} sets {name!r}, which is no knob; {hint}")
 
     def point(self, task: str, params: Mapping[str, Any] | None = None) -> Params:
         """The full settings: the default for this task, updated by `params`."""
@@ -189,6 +213,23 @@ def _is_range(bounds: Any) -> bool:
     if not isinstance(bounds, list | tuple) or len(bounds) != 2:
         return False
     return all(isinstance(b, int | float) and not isinstance(b, bool) for b in bounds) and bool(bounds[0] < bounds[1])
+
+
+def _as_knob(value: Any) -> str:
+    """How the knob that was probably meant is written."""
+    if isinstance(value, list | tuple) and len(value) == 2 and _is_range(value):
+        kind = "Int" if all(isinstance(bound, int) for bound in value) else "Float"
+        return f"{kind}({value[0]}, {value[1]})"
+    if isinstance(value, list | tuple):
+        return f"Choice({tuple(value)!r})"
+    return "Float(low, high), Int(low, high) or Choice((option, ...))"
+
+
+def _default_hint(name: str, space: SearchSpace) -> str:
+    """What to do about a knob without a default; a misspelt one is likelier than one that was forgotten."""
+    others = [other for other in space.default if other not in space.knobs]
+    near = get_close_matches(name, others, 1)
+    return f"`default` has {near[0]!r}, which is no knob: give both one name" if near else "give it one in `default`"
 
 
 def _check_knob(name: str, knob: Knob, knobs: Mapping[str, Knob]) -> None:

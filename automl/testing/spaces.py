@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from automl.contract import Choice, SearchSpace, SpaceError
+from automl.discovery import Registry
 from automl.discovery.spaces import read_space
 from automl.testing.checks import Check, Kit, require
 
@@ -22,8 +25,9 @@ def check_it_can_be_read(subject: Any) -> None:
 
 
 def check_every_knob_has_a_default_inside_its_range(subject: Any) -> None:
-    """For every task named in `default_for` too."""
+    """For every task named in `default_for` too, each of which is spelt as an installed one if it is nearly that."""
     space = _space(subject)
+    _require_known_tasks("default_for", space.default_for)
     for task in ("", *space.default_for):
         point = space.point(task)
         strangers = set(point) - set(space.knobs)
@@ -50,6 +54,15 @@ def check_start_points_have_a_name_and_a_regime_that_means_something(subject: An
     for start in _space(subject).starts:
         require(start.id, f"the start with {dict(start.params)} has no id")
         require(not start.fault(), f"start {start.id!r}: {start.fault()}")
+        _require_known_tasks(f"start {start.id!r}", start.regime.get("tasks", ()))
+
+
+def _require_known_tasks(what: str, tasks: Iterable[str]) -> None:
+    """A name that is nearly that of an installed task is a slip; any other may be of a task that is not here."""
+    known = Registry.installed().tasks.names()
+    for task in tasks:
+        near = get_close_matches(str(task), known, 1, cutoff=0.8)
+        require(task in known or not near, f"{what} names the task {task!r}; did you mean {near}?")
 
 
 def check_everything_in_it_is_json(subject: Any) -> None:

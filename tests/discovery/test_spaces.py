@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from automl.contract import Choice, Float, Int, ModelPlugin, SearchSpace, SpaceError
+from automl.contract import Choice, Float, Int, ModelPlugin, SearchSpace, SpaceError, Start
 from automl.discovery import Registry, parse_space, read_space, space_of
 
 GOOD = """
@@ -174,6 +174,33 @@ def test_a_file_is_read_from_its_path(tmp_path: Path) -> None:
     file = tmp_path / "mine.toml"
     file.write_text(GOOD, encoding="utf-8")
     assert read_space(file) == parse_space(GOOD)
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"knobs": {"a": (1, 5)}}, r"knob 'a' is \(1, 5\), which is no knob: write Int\(1, 5\)"),
+        ({"knobs": {"a": (0.1, 5)}}, r"write Float\(0.1, 5\)"),
+        ({"knobs": {"a": ["x", "y", "z"]}}, r"write Choice\(\('x', 'y', 'z'\)\)"),
+        ({"knobs": {"a": 3}}, r"write Float\(low, high\), Int\(low, high\) or Choice"),
+        (
+            {"default": {"neighbours": 3}, "knobs": {"neighbors": Int(1, 9)}},
+            r"'neighbors' has no default.*'neighbours'",
+        ),
+        ({"default": {}}, "knob 'depth' has no default; give it one"),
+        ({"starts": (Start("x", {"dept": 3}),)}, "start 'x' sets 'dept', which is no knob; did you mean 'depth'"),
+        ({"starts": (Start("x", {"colour": 3}),)}, r"which is no knob; it has \['depth'\]"),
+        ({"starts": (Start("x", {"depth": 99}),)}, "start 'x' sets depth = 99, outside Int"),
+        ({"starts": Start("x", {"depth": 9})}, "write a tuple"),
+        ({"starts": ({"depth": 9},)}, "write a tuple"),
+        ({"default_for": {"binary": {"dept": 3}}}, r"default_for\['binary'\] sets 'dept'.*'depth'"),
+        ({"default_for": {"binary": {"depth": 99}}}, r"default_for\['binary'\] sets depth = 99, outside"),
+        ({"default_for": {"binary": 99}}, r"default_for\['binary'\] is 99; it must map"),
+    ],
+)
+def test_a_mistake_in_a_space_that_is_written_in_python_says_what_to_write(fields: Any, said: str) -> None:
+    with pytest.raises(SpaceError, match=said):
+        SearchSpace(**{"knobs": {"depth": Int(1, 9)}, "default": {"depth": 3}, **fields})
 
 
 def test_a_models_own_space_comes_before_the_shipped_file() -> None:

@@ -82,7 +82,7 @@ class TrustsStrangers(Centroids):
 
 
 class StartsOutside(Centroids):
-    space = SearchSpace({"sharpness": Int(1, 5)}, {"sharpness": 2}, starts=(Start("far", {"sharpness": 9}),))
+    space = SearchSpace({"sharpness": Int(1, 5)}, {"sharpness": 2}, starts=(Start("far", {}, {"row": [0, 9]}),))
 
 
 class Unwanted(Centroids):

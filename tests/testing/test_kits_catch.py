@@ -15,7 +15,7 @@ import bad_spaces
 import bad_tasks
 import pytest
 
-from automl.contract import ModelPlugin
+from automl.contract import ModelPlugin, SearchSpace, Start
 from automl.discovery import Registry
 from automl.testing import EncoderChecks, ModelChecks, SpaceChecks, TaskChecks, notes, run_checks
 from automl.testing.checks import Check, ContractBroken, run_all
@@ -63,6 +63,15 @@ def test_each_bad_task_is_caught_by_its_check(plugin: Any, check: str) -> None:
 @pytest.mark.parametrize("check", bad_spaces.BAD)
 def test_each_bad_space_is_caught_by_its_check(check: str) -> None:
     must_fail(SPACE_CHECKS, check, bad_spaces.BAD[check])
+
+
+def test_a_task_that_is_nearly_an_installed_one_is_caught_and_a_strangers_is_not() -> None:
+    knobs, default = bad_spaces.KNOBS, bad_spaces.DEFAULT
+    default_for, start = {"regresion": {"rate": 0.2}}, Start("deep", {"depth": 9}, {"tasks": ["binray"]})
+    must_fail(SPACE_CHECKS, "every_knob_has_a_default_inside_its_range", SearchSpace(knobs, default, default_for))
+    regime = "start_points_have_a_name_and_a_regime_that_means_something"
+    must_fail(SPACE_CHECKS, regime, SearchSpace(knobs, default, starts=(start,)))
+    named(SPACE_CHECKS, "every_knob_has_a_default_inside_its_range")(bad_spaces.GOOD)
 
 
 def test_a_space_file_that_is_no_toml_is_caught(tmp_path: Path) -> None:
