@@ -255,17 +255,20 @@ class AutoML(Parameters, Portable):
         return predictor.scored(self._metric(), table, truth)
 
     def leaderboard(self, data: Any = None, y: Any = None) -> pd.DataFrame:
-        """Every model tried, best first, beside the baselines; on data labelled as for `score` also ``score_test``."""
+        """Every model tried, best first, beside the baselines; on data labelled as for `score` also ``score_test``.
+
+        `automl.report.leaderboard_text` makes a table of it that fits a page.
+        """
         predictor = self._ready()
-        rows = [dict(row) for row in predictor.board]
+        rows, about = [dict(row) for row in predictor.board], predictor.about(self.metric)
         if data is None:
-            return build_leaderboard(rows)
+            return build_leaderboard(rows, about=about)
         table, truth = predictor.labelled(data, y)
         known = set(predictor.names())
         for row in rows:
             if row["state"] == "ok" and row["model"] in known:
                 row["score_test"] = predictor.scored(self._metric(), table, truth, row["model"])
-        return build_leaderboard(rows, with_test=True)
+        return build_leaderboard(rows, with_test=True, about=about)
 
     def score_interval(self, n: int, level: float = 0.9) -> tuple[float, float]:
         """Where the score on `n` new rows will lie with probability `level`; the search's optimism is included."""

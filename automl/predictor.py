@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -216,6 +216,18 @@ class Predictor:
                 "metric",
                 "Give it the function again: model.set_params(metric=function).",
             ) from error
+
+    def about(self, wanted: str | Callable[..., float]) -> dict[str, Any]:
+        """What scores are: ``task``, ``metric``, and ``negated``, None where the metric is code that was not saved.
+
+        wanted: the metric as it was asked for.
+        """
+        try:
+            metric = self.metric() if isinstance(wanted, str) else self.task.metric(self.problem, wanted)
+            negated = not metric.greater_is_better
+        except DataError:
+            negated = None
+        return {"task": self.task.name, "metric": self.problem.metric, "negated": negated}
 
     def labelled(self, data: Any, y: Any = None, sample_weight: Any = None) -> tuple[Table, Truth | None]:
         """Data with its target as table and truth, weighted if weights are given or among the data's columns.

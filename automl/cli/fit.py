@@ -12,6 +12,7 @@ from automl.cli import options as opt
 from automl.cli.guard import INTERRUPTED, already_said, complain
 from automl.cli.output import emit_json, records, show
 from automl.report.jsonlines import JsonLines
+from automl.report.leaderboard import about_scores
 from automl.search.events import Noticed, RunEvent, RunFinished
 
 if TYPE_CHECKING:
@@ -151,9 +152,10 @@ def _finish(model: AutoML, output: Path, as_json: bool) -> None:
 
 
 def _summary(model: AutoML, board: pd.DataFrame) -> dict[str, Any]:
-    """What came out, as JSON values. Scores are higher-is-better."""
+    """What came out, as JSON values. Scores are higher-is-better: of the metric, `negated` where lower is better."""
     baselines = board.loc[board["baseline"] & (board["state"] == "ok"), "score"]
     return {
+        **about_scores(board),
         "score": model.score_,
         "best_baseline": float(baselines.max()) if len(baselines) else None,
         "ensemble": [{"model": name, "weight": weight} for name, weight in model.ensemble_],

@@ -57,10 +57,11 @@ def leaderboard(
     """
     from automl import AutoML
     from automl.report import render_leaderboard
+    from automl.report.leaderboard import about_scores
 
     board: Any = AutoML.load(model).leaderboard(data)
     if as_json:
-        emit_json({"leaderboard": records(board)})
+        emit_json({**about_scores(board), "leaderboard": records(board)})
     else:
         show(render_leaderboard(board))
 

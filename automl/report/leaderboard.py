@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from automl.report.text import bar, duration, figure, plain
+from automl.report.text import bar, duration, figure, measure, plain
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,12 +48,15 @@ class Row:
     reason: str = ""
 
 
-def build_leaderboard(rows: Iterable[Row | Mapping[str, Any]], with_test: bool = False) -> pd.DataFrame:
+def build_leaderboard(
+    rows: Iterable[Row | Mapping[str, Any]], with_test: bool = False, about: Mapping[str, Any] | None = None
+) -> pd.DataFrame:
     """Best first; what has no full score comes last, with its reason.
 
     Args:
         rows: `Row` values, or mappings with its fields.
         with_test: show `score_test`, and order by it.
+        about: what the scores are, kept as the frame's ``attrs``: ``task``, ``metric`` and ``negated``, see `measure`.
 
     Returns:
         One line per row, columns `COLUMNS` (and ``score_test`` after ``score``), index 0…n-1.
@@ -71,7 +74,13 @@ def build_leaderboard(rows: Iterable[Row | Mapping[str, Any]], with_test: bool =
     for column in set(columns) & {"score", "score_test", "lift", "fit_s", "predict_s", "weight"}:
         frame[column] = frame[column].astype("float64")
     frame["baseline"] = frame["baseline"].astype(bool)
+    frame.attrs.update(about or {})
     return frame
+
+
+def about_scores(frame: pd.DataFrame) -> dict[str, Any]:
+    """What the frame tells of its scores: task, metric, negated; empty when it was made by hand."""
+    return {key: frame.attrs[key] for key in ("task", "metric", "negated") if key in frame.attrs}
 
 
 def best_baseline(rows: Sequence[Row]) -> float:
@@ -101,7 +110,9 @@ def _number(value: float | None) -> float:
 
 
 def render_leaderboard(frame: pd.DataFrame, limit: int = 0) -> Table:
-    """The frame as a rich table: baselines marked, lift drawn as a bar, reasons shown only where there are some.
+    """The frame as a rich table: baselines marked, lift drawn as a bar, reasons only where there are some.
+
+    What the scores are stands above it, where the frame tells.
 
     Args:
         frame: from `build_leaderboard`.
@@ -113,7 +124,9 @@ def render_leaderboard(frame: pd.DataFrame, limit: int = 0) -> Table:
 
     shown = frame if limit <= 0 else _best_and_baselines(frame, limit)
     titles = _titles(shown)
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, expand=False)
+    about = about_scores(frame)
+    head = Text(measure(**about)) if about else None
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, expand=False, title=head, title_justify="left", title_style="")
     for title in titles:
         left = title in ("model", "lift", "note")
         table.add_column(title, justify="left" if left else "right", overflow="fold", no_wrap=title != "note")

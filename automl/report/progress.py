@@ -13,7 +13,7 @@ from typing import Protocol, Self, TextIO
 
 from automl.report.nodes import node_lines
 from automl.report.tally import Tally
-from automl.report.text import duration, plain
+from automl.report.text import duration, measure, plain
 from automl.search.events import (
     BudgetLeft,
     Noticed,
@@ -130,12 +130,14 @@ class Progress:
         display = self._display
         if isinstance(event, Noticed):
             display.note(_finding(event))
+        elif isinstance(event, RunStarted):
+            display.note(_start(event))
         elif isinstance(event, RunFinished):
             display.note(f"done in {duration(event.seconds)} · {self._tally.standing()}")
             for line in node_lines(event.nodes, event.seconds):
                 display.note(line)
             self.close()
-        elif isinstance(event, RunStarted | TrialStarted | TrialReported):
+        elif isinstance(event, TrialStarted | TrialReported):
             return
         elif isinstance(event, BudgetLeft):
             display.beat()
@@ -175,6 +177,11 @@ def _display(tally: Tally, stream: TextIO | None) -> Display:
     from automl.report.live import LiveDisplay
 
     return LiveDisplay(tally, stream)
+
+
+def _start(event: RunStarted) -> str:
+    folds = f"{event.folds} folds" if event.folds > 1 else "one held-out part"
+    return f"{measure(event.task, event.metric, event.negated)} · {event.rows:,} rows, {folds}"
 
 
 def _finding(event: Noticed) -> str:

@@ -33,6 +33,12 @@ def figure(value: float | None, digits: int = 5, signed: bool = False) -> str:
     return text.replace("+0", "0", 1) if text == "+0" else text
 
 
+def measure(task: str, metric: str, negated: bool | None) -> str:
+    """What is learnt and what scores are, in words; `negated` is None where it is not known."""
+    direction = ", negated so that higher is better" if negated else ""
+    return f"{plain(task, 60)}, scores are {plain(metric, 60)}{direction}"
+
+
 def duration(seconds: float) -> str:
     """Seconds as a person reads them: ``0.42 s``, ``37 s``, ``2:05 min``, ``1:02:05 h``; ``–`` when unbounded."""
     if not math.isfinite(seconds):

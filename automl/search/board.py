@@ -180,7 +180,8 @@ class Board:
         spread = best.spread(self.n_folds)
         if math.isnan(mean) or mean >= worst - (0.0 if math.isnan(spread) else spread):
             return ""
-        return f"mean of {len(trial.results)} folds {mean:.5g} is below the worst fold {worst:.5g} of {best.name}"
+        folds = f"mean of {len(trial.results)} folds" if len(trial.results) > 1 else "score on one fold"
+        return f"{folds} {mean:.5g} is below the worst fold {worst:.5g} of {best.name}"
 
     def fold_cost(self, family: Family, params: object = None) -> float:
         """Expected seconds of one fold: measured where the run is clocked and has a measurement, else declared."""

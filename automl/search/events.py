@@ -26,6 +26,7 @@ class RunStarted:
         seconds: the whole time limit, or infinite.
         n_trials: candidates beside the baselines, or None where time decides.
         trials: that earlier processes of a resumed run have made.
+        negated: is lower better by the metric itself, so that scores are its values negated?
     """
 
     task: str
@@ -36,6 +37,7 @@ class RunStarted:
     seconds: float
     n_trials: int | None
     trials: int = 0
+    negated: bool = False
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,8 @@ class Teller:
         settings = self._board.settings
         rows, folds, trials = len(scorer.table), self._board.n_folds, len(self._board.trials)
         limits = (settings.seconds, settings.n_trials)
-        self._emit(RunStarted(scorer.task.name, scorer.metric.name, rows, folds, slots, *limits, trials))
+        negated = not scorer.metric.greater_is_better
+        self._emit(RunStarted(scorer.task.name, scorer.metric.name, rows, folds, slots, *limits, trials, negated))
 
     def started(self, trial: Trial) -> None:
         """A job of the trial is handed over; only the first is told."""

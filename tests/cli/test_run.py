@@ -65,6 +65,7 @@ def test_fit_tells_the_score_beside_the_best_baseline(folder: Path) -> None:
     fitted = json.loads((folder / "fitted.json").read_text(encoding="utf-8"))
     assert fitted["path"] == str(folder / "model")
     assert fitted["interrupted"] is False
+    assert (fitted["task"], fitted["metric"], fitted["negated"]) == ("binary", "roc_auc", False)
     assert fitted["score"] >= fitted["best_baseline"] - 0.01
     assert sorted(fitted["classes"]) == ["no", "yes"]
     assert {"model", "score", "lift", "baseline", "state"} <= set(fitted["leaderboard"][0])
@@ -74,6 +75,7 @@ def test_fit_for_people_ends_with_a_leaderboard_and_what_to_do_next(folder: Path
     done = run(*fit_arguments(folder, tmp_path / "model"))
     assert done.exit_code == 0, done.output
     assert "baseline" in done.stdout
+    assert "binary, scores are roc_auc" in done.stdout
     assert "automl predict" in done.stdout
     assert "automl: " in done.stderr
 

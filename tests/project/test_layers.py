@@ -48,6 +48,7 @@ ALLOWED: dict[str, set[str]] = {
     },
     "estimators": {"api", "predictor", "options", *BELOW_SEARCH},
     "cli": {"api", "predictor", "studies", "estimators", "report", "testing", "search", *BELOW_SEARCH},
+    "__main__": {"cli"},
     "": {"api", "estimators", "search"},
 }
 ONE_DOOR: dict[str, tuple[str, ...]] = {

@@ -126,3 +126,13 @@ def test_hostile_names_are_shown_not_obeyed() -> None:
     assert "[bold red]m[/]" in text
     assert "\u202e" not in text
     assert "\r" not in text
+
+
+def test_the_text_says_what_the_scores_are_where_the_frame_tells() -> None:
+    rows = [Row("line", baseline=True, score=-3.0), Row("trees", score=-2.0)]
+    about = {"task": "regression", "metric": "rmse", "negated": True}
+    first = leaderboard_text(build_leaderboard(rows, about=about)).splitlines()[0]
+    assert first == "regression, scores are rmse, negated so that higher is better"
+    first = leaderboard_text(build_leaderboard(rows, about={**about, "metric": "r2", "negated": False})).splitlines()[0]
+    assert first == "regression, scores are r2"
+    assert "scores are" not in leaderboard_text(build_leaderboard(rows))

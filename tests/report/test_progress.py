@@ -103,6 +103,15 @@ def test_a_log_has_a_line_for_each_step_when_they_are_slow() -> None:
     assert "2 in the ensemble" in lines[-2]
 
 
+def test_the_first_line_names_the_task_and_what_scores_are() -> None:
+    began = RunStarted("regression", "rmse", 1800, 5, 2, 60.0, None, negated=True)
+    assert lines_of([began])[0].startswith(
+        "automl: regression, scores are rmse, negated so that higher is better · 1,800 rows, 5 folds"
+    )
+    began = RunStarted("binary", "roc_auc", 1800, 1, 2, 60.0, None)
+    assert lines_of([began])[0].startswith("automl: binary, scores are roc_auc · 1,800 rows, one held-out part")
+
+
 def test_a_log_has_at_most_a_line_a_second_apart_from_phases() -> None:
     many: list[RunEvent] = [PhaseStarted("search", 60.0), *(trial() for _ in range(100)), PhaseStarted("finish", 1.0)]
     assert len(lines_of(many, step=0.1)) <= 2 + 10

@@ -158,3 +158,17 @@ def test_unlucky_folds_of_further_repeats_forgive_nothing_and_make_no_score_sure
     best.results = {fold: r for fold, r in best.results.items() if fold < 3} | {3: result(0.3), 4: result(0.9)}
     late.results[0] = result(0.5)
     assert "is below the worst fold 0.8 of a" in book.board.hopeless(late)
+
+
+@pytest.mark.parametrize(
+    ("scores", "said"), [([0.1], "score on one fold 0.1 is"), ([0.1, 0.1], "mean of 2 folds 0.1 is")]
+)
+def test_why_a_trial_is_hopeless_is_said_in_words_that_fit_its_folds(
+    bench: Any, scores: list[float], said: str
+) -> None:
+    book = Book(bench)
+    best, late = book.begin(0), book.begin(1)
+    best.results = {0: result(0.8), 1: result(0.8), 2: result(0.9)}
+    book.end(best, "ok")
+    late.results = {fold: result(score) for fold, score in enumerate(scores)}
+    assert book.board.hopeless(late).startswith(said)

@@ -27,7 +27,7 @@ def of(found: Any, kind: type[Any]) -> list[Any]:
 
 def test_a_run_begins_with_what_it_is_about(bench: Any) -> None:
     found = bench.search([bench.family("a")], lambda job: 0.1, n_trials=2, slots=3)
-    assert found.told[0] == RunStarted("regression", found.told[0].metric, 60, 3, 3, math.inf, 2, 0)
+    assert found.told[0] == RunStarted("regression", found.told[0].metric, 60, 3, 3, math.inf, 2, 0, True)
     assert len(of(found, RunStarted)) == 1
 
 
