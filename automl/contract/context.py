@@ -65,6 +65,8 @@ class FitContext:
 
     Attributes:
         facts: size of the problem.
+        kind: the prediction kind wanted of this model, such as ``"class_proba"`` or ``"real"``.
+        n_outputs: K: classes for class_proba, values for real.
         seed: for everything random; the same seed and threads must give the same model.
         threads: how many threads the fit may use.
         device: ``"cpu"`` or ``"cuda"`` or ``"cuda:1"``.

@@ -16,6 +16,8 @@ from automl.contract.table import Column, Table
 class EncoderPlugin(Plugin, ABC):
     """Turns some columns of a table into a (n_rows, d) float32 matrix, dense or scipy CSR.
 
+    Its `space` is not tuned: the default of its knobs is what `params` hold. plugins/README.md has a whole example.
+
     Class attributes beside those of `Plugin`:
         kinds: the column kinds it understands.
         default_for: views for which the engine uses it when a model names no encoders; this changes what every such

@@ -92,7 +92,10 @@ class ModelPlugin(Plugin, ABC):
 
     @classmethod
     def estimate(cls, facts: Facts, params: Mapping[str, Any]) -> Estimate:
-        """What one fit is expected to cost; a rough figure is enough, it is corrected by measurement."""
+        """What one fit is expected to cost; a rough figure is enough, it is corrected by measurement.
+
+        A failure, or what is no positive number, counts as nothing said; the conformance kit reports it.
+        """
         cells = facts.n_rows * max(1, facts.n_features) * max(1, facts.n_outputs)
         return Estimate(seconds=0.05 + 1e-6 * cells, memory=8 * cells)
 

@@ -7,7 +7,7 @@ class Nearest(ModelPlugin):
     name = "nearest"
     produces = "class_proba"
     view = "matrix"
-    requires = ("sklearn",)
+    requires = ("sklearn",)  # below: types of Euclidean trees; for a knob "p" the check names those to add
     trusted_types = ("sklearn.neighbors._kd_tree.KDTree", "sklearn.metrics._dist_metrics.EuclideanDistance64")
     space = SearchSpace(
         knobs={"n_neighbors": Int(1, 15), "weights": Choice(("uniform", "distance"))},
