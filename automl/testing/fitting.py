@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
@@ -164,22 +164,28 @@ def _stop(step: int, value: float) -> bool:
 
 
 def check_points_of_its_space_fit(scenes: Sequence[Scene]) -> None:
-    """Start points and random ones give models that predict, also after save and load; scenes take turns.
-
-    There are a few random points, and more until every option of every choice was in one: what an option brings into
-    a model may be what cannot be saved.
-    """
-    draw, starts = Draw(np.random.default_rng(0)), max((len(scene.space.starts) for scene in scenes), default=0)
-    for turn in range(starts + MOST_RANDOM_POINTS):
-        scene = scenes[turn % len(scenes)]
-        if turn >= starts + RANDOM_POINTS and not draw.left:
-            return
-        given, task = scene.space.starts, scene.stage.task.name
-        known = turn < len(given)
-        point = scene.space.point(task, given[turn].params) if known else draw.point(scene.space, task)
+    """Start points and random ones give models that predict, also after save and load."""
+    for scene, point in _points(scenes):
         ctx = scene.context(deadline=time.monotonic() + POINT_SECONDS)
         try:
             require_kept(scene, scene.fit(params=point, ctx=ctx)[0])
         except FAULTS as error:
             what = str(error) if isinstance(error, ContractBroken) else f"{type(error).__name__}: {error}"
             raise ContractBroken(f"on {scene.stage}: {what}; at the point {point}") from error
+
+
+def _points(scenes: Sequence[Scene]) -> Iterator[tuple[Scene, dict[str, Any]]]:
+    """Every start point and a few random ones, in turn on each scene.
+
+    Each scene has random points until every option of every choice was in one: what an option brings into a model may
+    be what cannot be saved, and that may hang on the data.
+    """
+    for turn in range(max((len(scene.space.starts) for scene in scenes), default=0)):
+        scene = scenes[turn % len(scenes)]
+        if turn < len(scene.space.starts):
+            yield scene, scene.space.point(scene.stage.task.name, scene.space.starts[turn].params)
+    draws = [Draw(np.random.default_rng(number)) for number in range(len(scenes))]
+    for turn in range(MOST_RANDOM_POINTS * len(scenes)):
+        scene, draw = scenes[turn % len(scenes)], draws[turn % len(scenes)]
+        if turn < max(RANDOM_POINTS, len(scenes)) or draw.left:
+            yield scene, draw.point(scene.space, scene.stage.task.name)

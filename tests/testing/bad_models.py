@@ -231,13 +231,13 @@ class FailsOffTheDefault(Centroids):
 
 
 class SavesTheDefaultOnly(Centroids):
-    """One option of six, that few random points would have, leaves something in the model that cannot be saved."""
+    """One option of six leaves something in the model that cannot be saved, and with more than two classes only."""
 
     options = ("a", "b", "c", "d", "e", "f")
     space = SearchSpace({"way": Choice(options), "sharpness": Int(1, 5)}, {"way": "a", "sharpness": 2})
 
     def fit(self, train: Batch, valid: Batch | None, ctx: FitContext) -> FitInfo | None:
-        if self.params["way"] == "f":
+        if self.params["way"] == "f" and ctx.n_outputs > 2:
             self.way = self.cleaned
         return super().fit(train, valid, ctx)
 
