@@ -11,7 +11,7 @@ from automl.cli.evaluate import evaluate
 from automl.cli.fit import fit, resume
 from automl.cli.guard import DEBUG, guarded
 from automl.cli.jobs import run, submit
-from automl.cli.use import describe, leaderboard, predict, studies
+from automl.cli.use import describe, export, leaderboard, predict, studies
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich")
 
@@ -41,6 +41,7 @@ def start(
     automl leaderboard model/
     automl evaluate model/ test.csv
     automl predict model/ new.csv -o predictions.csv
+    automl export model/ served/              # the model without the training table
     automl studies model/ --storage sqlite:///runs.db   # for optuna-dashboard
 
     Exit codes: 0 done, 1 failed, 2 wrong usage, 3 data rejected, 4 nothing could be fitted, 130 interrupted
@@ -49,6 +50,6 @@ def start(
     DEBUG.set(debug)
 
 
-for _command in (fit, resume, run, submit, predict, evaluate, leaderboard, describe, studies):
+for _command in (fit, resume, run, submit, predict, evaluate, leaderboard, describe, export, studies):
     app.command()(guarded(_command))
 app.add_typer(plugins.app, name="plugins")

@@ -41,8 +41,15 @@ Trials = Annotated[
     int | None, typer.Option("--n-trials", min=1, help="Stop after this many trials: repeatable, no clock.")
 ]
 Task = Annotated[str, typer.Option(help="Task plugin, or auto. See `automl plugins list`.")]
-Metric = Annotated[str, typer.Option(help="The metric that decides, or auto.")]
-Preset = Annotated[str, typer.Option(help="Time against accuracy.")]
+Metric = Annotated[
+    str,
+    typer.Option(
+        help="The metric that decides, such as log_loss or mae, or auto; an unknown one is answered with all."
+    ),
+]
+Preset = Annotated[
+    str, typer.Option(help="fast, balanced, best, or interpretable for one model that `automl describe` puts in words.")
+]
 Models = Annotated[
     list[str] | None, typer.Option(help="Model plugins to use, comma-separated or repeated; all by default.")
 ]
@@ -57,7 +64,12 @@ MaxLatency = Annotated[
     float | None, typer.Option("--max-latency-ms", min=0.01, help="Milliseconds that predicting one row may take.")
 ]
 MaxSize = Annotated[
-    float | None, typer.Option("--max-size-mb", min=0.001, help="Megabytes that the saved model may take.")
+    float | None,
+    typer.Option(
+        "--max-size-mb",
+        min=0.001,
+        help="Megabytes that the model may take as `automl export` and save() write it; the run's folder holds more.",
+    ),
 ]
 Jobs = Annotated[int | None, typer.Option(help="Fits at the same time; all cores by default.")]
 Seed = Annotated[int | None, typer.Option(help="Seed of everything random.")]
@@ -111,6 +123,10 @@ Proba = Annotated[bool, typer.Option("--proba", help="A column of probabilities 
 OneModel = Annotated[
     str | None, typer.Option("--model", help="Predict with this row of the leaderboard, not the ensemble.")
 ]
+DescribedModel = Annotated[
+    str | None, typer.Option("--model", help="Describe this row of the leaderboard; by default the only model.")
+]
+ModelPlace = Annotated[Path, typer.Argument(help="New folder for the model.", file_okay=False, show_default=False)]
 Level = Annotated[float, typer.Option(min=0.5, max=0.999, help="Confidence of the promised interval.")]
 
 

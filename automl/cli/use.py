@@ -68,7 +68,7 @@ def leaderboard(
 
 def describe(
     model: opt.ModelFolder,
-    name: opt.OneModel = None,
+    name: opt.DescribedModel = None,
     as_json: opt.AsJson = False,
 ) -> None:
     """What a readable model does, in words: its tree, or its coefficients.
@@ -84,6 +84,30 @@ def describe(
         emit_json({"model": told.model, "target": told.target, "parts": records(told.to_frame())})
     else:
         show(str(told))
+
+
+def export(
+    folder: opt.RunOrModel,
+    model: opt.ModelPlace,
+    overwrite: opt.Overwrite = False,
+    as_json: opt.AsJson = False,
+) -> None:
+    """Write the model alone to a folder of its own, without the training table that a run's folder holds.
+
+    \b
+    automl export model/ served/
+
+    It predicts and is evaluated as before; `automl resume` needs the run's folder.
+    """
+    from automl.store import export as copy
+    from automl.store import load_manifest
+
+    copy(folder, model, overwrite)
+    size = load_manifest(model).nbytes / 1e6
+    if as_json:
+        emit_json({"path": str(model), "mb": size})
+    else:
+        show(f"the model is in {model} ({size:.3g} MB)")
 
 
 def studies(

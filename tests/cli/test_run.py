@@ -179,6 +179,29 @@ def test_a_folder_that_holds_no_model_is_exit_code_1(folder: Path, tmp_path: Pat
     assert "Traceback" not in done.stderr
 
 
+def test_a_model_is_exported_without_the_training_table(folder: Path, tmp_path: Path) -> None:
+    assert (folder / "model" / "inputs").is_dir()
+    written = told("export", folder / "model", tmp_path / "served")
+    assert not (tmp_path / "served" / "inputs").exists()
+    files = [path for path in (tmp_path / "served").rglob("*") if path.is_file()]
+    assert written["mb"] == pytest.approx(sum(path.stat().st_size for path in files) / 1e6)
+    assert (
+        run("predict", tmp_path / "served", folder / "new.csv").stdout
+        == run("predict", folder / "model", folder / "new.csv").stdout
+    )
+    assert run("export", folder / "model", tmp_path / "served").exit_code == 2
+    assert run("export", folder / "model", tmp_path / "served", "--overwrite").exit_code == 0
+
+
+def test_help_lists_what_an_option_takes() -> None:
+    said = " ".join(run("fit", "--help").output.replace("│", " ").split())
+    assert "fast, balanced, best, or interpretable" in said
+    assert "such as log_loss or mae" in said
+    assert "the run's folder holds more" in said
+    assert "Describe this row" in run("describe", "--help").output
+    assert "Predict with this row" in run("predict", "--help").output
+
+
 def test_python_runs_the_command_as_a_module_too() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "automl", "--version"], capture_output=True, text=True, check=False, timeout=60

@@ -39,6 +39,8 @@ def test_the_test_of_an_example_passes_as_its_author_would_run_it(name: str, sit
         "error",
         "-p",
         "no:cacheprovider",
+        "-p",
+        "no:xdist",  # which an author need not have
         f"--rootdir={folder}",
         ".",
     ]

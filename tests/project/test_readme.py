@@ -56,11 +56,31 @@ def test_the_first_example_runs(tmp_path: Path) -> None:
     code = next(block for block in blocks("python") if "read_csv" in block)
     assert "time_limit=60" in code
     code = code.replace("time_limit=60", "time_limit=6").replace("examples/", f"{ROOT}/examples/")
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=tmp_path, timeout=120
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
+    for _ in range(2):  # it may be tried again
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=tmp_path, timeout=120
+        )
+        assert done.returncode == 0, done.stderr[-3000:]
+        assert "binary, scores are roc_auc" in done.stdout
     assert (tmp_path / "churn-model").is_dir()
+
+
+def test_the_shell_samples_run_in_their_order_and_again(tmp_path: Path) -> None:
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    lines = [line for block in blocks("bash") if "train.csv" in block for line in block.splitlines()]
+    assert len([line for line in lines if "automl " in line]) >= 10
+    script = re.sub(
+        r"(fit .*)--time-limit \d+", r"\1--n-trials 1 --models tree-baseline", "\n".join(["set -e", *lines])
+    )
+    script = re.sub(r"(resume .*)--time-limit \d+", r"\1--n-trials 2", script)
+    script = f'automl() {{ "{sys.executable}" -m automl "$@"; }}\n{script}'
+    for _ in range(2):
+        done = subprocess.run(
+            ["bash", "-c", script], capture_output=True, text=True, check=False, cwd=tmp_path, timeout=300
+        )
+        assert done.returncode == 0, done.stderr[-3000:]
+    assert (tmp_path / "model" / "inputs").is_dir()
+    assert not (tmp_path / "served" / "inputs").exists()
 
 
 def test_the_model_of_the_readme_is_as_short_as_it_says_and_keeps_its_contract(tmp_path: Path) -> None:
