@@ -198,10 +198,13 @@ class Predictor:
         try:
             return group.load(name)
         except PluginError as error:
-            raise ArtifactError(
-                f"the saved model needs the plugin {name!r}: {error}; install it, or pass its class to "
-                "AutoML.load(path, extra_plugins=[…])"
-            ) from error
+            told = self.manifest.content.get("plugins", {}).get(f"{group.group}:{name}")
+            origin = f" of {told[0]} {told[1]}" if told else ""
+            what = f"the saved model needs the plugin {name!r}{origin}: {error}"
+            if name not in group.rivals:  # the error of a name that is there twice says what to do
+                install = f"install {told[0]}=={told[1]}" if told else "install it"
+                what += f"; {install}, or pass its class to AutoML.load(path, extra_plugins=[…])"
+            raise ArtifactError(what) from error
 
     # -- scores ----------------------------------------------------------------------------------------------------
 

@@ -120,6 +120,7 @@ def _run(
 ) -> Run:
     folder = running.folder
     assert folder is not None
+    folder.plugins = running.registry.origins()
     return Run(
         task,
         running.registry.tasks.reference(task.name),

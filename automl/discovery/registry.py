@@ -101,6 +101,12 @@ class Group:
         if by_value:
             self._by_value.add(plugin.name)
 
+    def is_foreign(self, name: str) -> bool:
+        """Is it installed, and by another distribution than the engine's own?"""
+        if name not in self.listed or name in self._by_value:
+            return False
+        return _top(self.listed[name]) != __name__.partition(".")[0]
+
     def _import(self, listed: Listed) -> type[Any]:
         where = f"plugin {listed.name!r} ({listed.target}, from {listed.distribution})"
         try:
@@ -165,14 +171,25 @@ class Registry:
             Finding("encoder-lost", reason, f"encoder {name!r}", done) for name, reason in sorted(lost.items())
         )
 
+    def origins(self) -> dict[str, list[str]]:
+        """``group:name`` -> distribution and version of each installed plugin that is not the engine's own.
+
+        For a saved model, which says where to find what it needs.
+        """
+        return {
+            f"{group.group}:{name}": [listed.distribution, listed.version]
+            for group in (self.models, self.tasks, self.encoders)
+            for name, listed in sorted(group.listed.items())
+            if group.is_foreign(name)
+        }
+
     def strangers(self) -> dict[str, set[str]]:
         """Allowed distributions that are not the engine's own -> top-level modules that their plugins live in."""
         found: dict[str, set[str]] = {}
         for group in (self.models, self.tasks, self.encoders):
             for listed in group.listed.values():
-                top = listed.target.partition(":")[0].partition(".")[0]
-                if top != __name__.partition(".")[0]:
-                    found.setdefault(listed.distribution, set()).add(top)
+                if _top(listed) != __name__.partition(".")[0]:
+                    found.setdefault(listed.distribution, set()).add(_top(listed))
         return found
 
     def group_of(self, plugin: type[Any]) -> Group:
@@ -197,6 +214,11 @@ def missing_requirement(plugin: type[Any]) -> str:
             remedy = f'pip install "cairn-automl[{extra}]"' if extra and ours else f"install {module}"
             return f"{module} is not installed: {remedy}"
     return ""
+
+
+def _top(listed: Listed) -> str:
+    """The top-level module in which a plugin lives."""
+    return listed.target.partition(":")[0].partition(".")[0]
 
 
 def _rules(plugins: Sequence[str] | None) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ import contextlib
 import os
 import re
 import weakref
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,7 @@ class RunFolder:
         journal: the run's journal.
         results: what finished folds gave; None in a private folder, which cannot be resumed.
         committed: of a run that is resumed, its last commit.
+        plugins: ``group:name`` -> distribution and version of installed plugins, which commits say.
     """
 
     def __init__(self, path: Path, sync: bool, temporary: bool = False) -> None:
@@ -50,6 +51,7 @@ class RunFolder:
         self.journal = Journal(path / JOURNAL, sync)
         self.results = None if temporary else _results_beside(self.journal)
         self.committed: Manifest | None = None
+        self.plugins: Mapping[str, Sequence[str]] = {}
         self._models: dict[str, dict[int, str]] = {}
         self._entries: dict[str, dict[str, FileEntry]] = {}
         self._referenced: set[str] = set()
@@ -237,7 +239,9 @@ class RunFolder:
             new = [folder for folder in folders if folder not in self._on_disk]
             entries |= self._entries_below(place)
             created = datetime.now(UTC).isoformat(timespec="seconds")
-            data = encode(Manifest(self.path, created, versions(libraries), entries, models, named, manifest))
+            known = versions({*libraries, *(distribution for distribution, _ in self.plugins.values())})
+            content = {**manifest, "plugins": self.plugins} if self.plugins else manifest
+            data = encode(Manifest(self.path, created, known, entries, models, named, content))
             self._sync(place, new)
             files.replace(self.path / MANIFEST, data)
         except Exception as error:

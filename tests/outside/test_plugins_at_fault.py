@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,9 @@ from sklearn.datasets import load_iris
 
 from automl import AutoML
 from automl.contract import ArtifactError, PluginError
+from automl.discovery import Registry
+from automl.predictor import Predictor
+from automl.store import load_manifest
 
 Ship = Callable[..., Path]
 
@@ -57,3 +61,34 @@ def test_a_name_clash_ends_a_fit_but_no_saved_model_that_does_without_the_name(s
             assert engine(plugins=["-stranger-0"]).fit(data, target="target").score_ is not None
     with pytest.raises(ArtifactError, match=r"needs the plugin 'tree-baseline': two plugins.*AUTOML_PLUGINS=-"):
         AutoML.load(tmp_path / "model")
+
+
+MEAN = """
+from automl.contract import ModelPlugin
+import numpy as np
+
+class Mine(ModelPlugin):
+    name = "mine"
+    baseline = True
+    produces = "class_proba"
+    def fit(self, train, valid, ctx):
+        self.shares = np.bincount(train.y, minlength=ctx.n_outputs) / len(train.y)
+    def predict(self, request):
+        return np.tile(self.shares, (len(request), 1))
+"""
+
+
+def test_a_saved_model_says_from_which_distribution_the_plugin_came_that_is_missing(
+    ship: Ship, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as there:
+        there.syspath_prepend(str(ship("kind-models", "kind_models", MEAN, {"automl.models": {"mine": "Mine"}})))
+        model = AutoML(
+            n_trials=1, executor="inline", verbose=0, models=["mine"], plugins=["kind-models", "cairn-automl"]
+        )
+        model.fit(load_iris(as_frame=True).frame, target="target").save(tmp_path / "model")
+    assert load_manifest(tmp_path / "model").versions["kind-models"] == "1.2"
+    monkeypatch.setattr(sys, "path", [place for place in sys.path if "kind-models" not in place])
+    predictor = Predictor.open(tmp_path / "model", Registry.installed())
+    with pytest.raises(ArtifactError, match=r"plugin 'mine' of kind-models 1\.2: no plugin.*install kind-models==1\.2"):
+        predictor.predict(load_iris(as_frame=True).data, model="mine")
