@@ -238,7 +238,8 @@ class AutoML(Parameters, Portable):
         """Labels or values, one per row, in the caller's kind of container; other tasks give their own answers.
 
         Args:
-            X: as in `fit`; extra columns are ignored, a missing one raises DataError.
+            X: as in `fit`; extra columns are ignored, a missing one raises DataError, and values that are there but
+                cannot be read are warned of (`automl.intake.UnreadValues`).
             model: name on the leaderboard; None for the ensemble. After `load`, the ensemble's members, the baselines
                 and the best single model.
         """

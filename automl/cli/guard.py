@@ -27,6 +27,7 @@ FAILED, USAGE, REJECTED, NOTHING, INTERRUPTED = 1, 2, 3, 4, 130
 DEBUG: ContextVar[bool] = ContextVar("automl_debug", default=False)
 _SAID: ContextVar[set[str] | None] = ContextVar("automl_said", default=None)
 
+_IN_WRITING = ("run", "submit")  # commands of a job file, which names options as Python does
 _RENAMED = {"ray_address": "ray"}
 _ARGUMENT = re.compile(
     r"\b(target|task|metric|time_limit|n_trials|preset|models|max_latency_ms|max_size_mb|executor|ray_address|n_jobs|"
@@ -56,7 +57,8 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
         except Exception as error:
             if DEBUG.get():
                 raise
-            complain(explain(error))
+            in_writing = command.__name__ in _IN_WRITING
+            complain(explain(error) if in_writing else in_options(explain(error)))
             raise typer.Exit(exit_code(error)) from None
 
     return run
@@ -110,7 +112,7 @@ def _asked_wrongly(error: Exception) -> bool:
 def explain(error: Exception) -> str:
     """The error for the person who must act: our own as they are, others with their type and how to see more."""
     if isinstance(error, AutoMLError):
-        return in_options(str(error))
+        return str(error)
     reason = f"{type(error).__name__}: {error}"
     return f"{reason} (unexpected; `automl --debug …` shows where)"
 

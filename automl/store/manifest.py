@@ -145,13 +145,18 @@ def load_manifest(path: Path | str) -> Manifest:
     return _checked(folder, data)
 
 
+def check_folder(folder: Path) -> None:
+    """Raise ArtifactError when no folder is there."""
+    if not folder.is_dir():
+        what = "is a file; a saved model is a folder" if folder.exists() else "does not exist"
+        raise ArtifactError(f"{folder} {what}: give the folder that `save` or a run wrote")
+
+
 def _bytes(folder: Path) -> bytes:
     try:
         return (folder / MANIFEST).read_bytes()
     except OSError as error:
-        if not folder.is_dir():
-            what = "is a file; a saved model is a folder" if folder.exists() else "does not exist"
-            raise ArtifactError(f"{folder} {what}: give the folder that `save` or a run wrote") from error
+        check_folder(folder)
         raise ArtifactError(
             f"cannot read {folder / MANIFEST}: {error}; either this is no saved model, or its run ended before the "
             "first model was committed"

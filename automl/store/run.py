@@ -23,7 +23,7 @@ from automl.contract import ArtifactError, OptionError, read_state, write_state
 from automl.store import files
 from automl.store.claim import INPUTS, JOURNAL, MEMBERS, NEW_INPUTS, RESULTS, STATES, check_free, clear
 from automl.store.journal import Journal, kept_from_running
-from automl.store.manifest import MANIFEST, FileEntry, Manifest, check_unchanged, encode, load_manifest
+from automl.store.manifest import MANIFEST, FileEntry, Manifest, check_folder, check_unchanged, encode, load_manifest
 from automl.store.private import hold, make_private, remove_own
 from automl.store.results import Results
 from automl.store.values import dumps, loads
@@ -90,6 +90,7 @@ class RunFolder:
     def reopen(cls, path: Path | str, sync: bool = True) -> RunFolder:
         """A run that was broken off. Raises ArtifactError when there is none, OptionError while it still goes on."""
         place = Path(path).absolute()
+        check_folder(place)
         if not (place / JOURNAL).is_file():
             raise ArtifactError(f"{place} holds no run that could be resumed: there is no {JOURNAL}")
         return cls(place, sync)

@@ -147,3 +147,5 @@ def test_a_folder_that_is_not_there_is_told_from_a_file_and_from_one_without_a_m
         load_manifest(tmp_path / "file")
     with pytest.raises(ArtifactError, match=r"this is no saved model"):
         load_manifest(tmp_path / "folder")
+    with pytest.raises(ArtifactError, match=r"nothere does not exist"):
+        RunFolder.reopen(tmp_path / "nothere")
