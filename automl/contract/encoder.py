@@ -16,7 +16,7 @@ from automl.contract.table import Column, Table
 class EncoderPlugin(Plugin, ABC):
     """Turns some columns of a table into a (n_rows, d) float32 matrix, dense or scipy CSR.
 
-    Its `space` is not tuned: the default of its knobs is what `params` hold. plugins/README.md has a whole example.
+    Its `space` is not tuned: the default of its knobs is what `params` hold. plugins/WRITING.md has a whole example.
 
     Class attributes beside those of `Plugin`:
         kinds: the column kinds it understands.

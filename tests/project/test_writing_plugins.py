@@ -1,4 +1,4 @@
-"""plugins/README.md is true: its encoder runs and keeps its contract, and costs are asked for as it says."""
+"""plugins/WRITING.md is true: its encoder runs and keeps its contract, and costs are asked for as it says."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from automl import AutoML
 from automl.contract import KINDS, Estimate, Facts, ModelPlugin, Resources
 from automl.testing import run_checks
 
-PAGE = (Path(__file__).parents[2] / "plugins" / "README.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[2] / "plugins" / "WRITING.md").read_text(encoding="utf-8")
 
 
 def blocks(language: str) -> list[str]:
