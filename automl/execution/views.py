@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -200,7 +201,8 @@ class View:
         """Write without code: one sub-folder per encoder."""
         parts = []
         for position, part in enumerate(self.parts):
-            part.encoder.save(folder / f"{position}")
+            with _filed(part.encoder.name, "saved"):
+                part.encoder.save(folder / f"{position}")
             parts.append({"encoder": part.encoder.name, "columns": list(part.columns), "width": part.width})
         state = {"name": self.name, "passed": self.passed, "sparse": self.sparse, "fill": self.fill}
         write_state(folder / "view", {**state, "parts": json.dumps(parts)})
@@ -229,7 +231,8 @@ class View:
                 raise ArtifactError(f"the saved model needs the encoder {entry['encoder']!r}; install its plugin")
             mark = entry["encoder"], _content(folder / f"{position}")
             if mark not in known:
-                known[mark] = encoders[entry["encoder"]].load(folder / f"{position}")
+                with _filed(entry["encoder"], "read back"):
+                    known[mark] = encoders[entry["encoder"]].load(folder / f"{position}")
             view.parts.append(Part(known[mark], tuple(entry["columns"]), entry.get("width", -1)))
         return view
 
@@ -265,6 +268,18 @@ def _accepts(encoder: type[EncoderPlugin], column: Column) -> bool:
         return bool(encoder.accepts(column, encoder().params))
     except (Exception, SystemExit) as error:
         raise _failed(encoder, error) from error
+
+
+@contextmanager
+def _filed(name: str, done: str) -> Iterator[None]:
+    """Name the encoder whose save or load fails, unless it is the disk that does."""
+    try:
+        yield
+    except (MemoryError, OSError):
+        raise
+    except (Exception, SystemExit) as error:
+        what = str(error) if isinstance(error, ArtifactError) else f"{type(error).__name__}: {error}"
+        raise ArtifactError(f"encoder {name!r} cannot be {done}: {what}") from error
 
 
 def _content(folder: Path) -> bytes:

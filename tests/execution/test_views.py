@@ -261,6 +261,33 @@ def test_an_encoder_that_fails_is_named(trait: dict[str, Any], said: str) -> Non
         View.fit(model(), [bad, Codes], TRAIN, None, CTX)[0].transform(NEW)
 
 
+def test_an_encoder_that_cannot_be_saved_or_read_back_is_named_and_a_full_disk_is_none_of_its_faults(
+    tmp_path: Path,
+) -> None:
+    class Rich(Numbers):
+        name = "rich"
+
+        def fit_transform(self, columns: Table, y: Any, ctx: FitContext) -> Any:
+            self.kept: Any = {"helper": object()}
+            return columns.matrix()
+
+    view, _ = View.fit(model(), [Rich, Codes], TRAIN, None, CTX)
+    with pytest.raises(ArtifactError, match=r"encoder 'rich' cannot be saved: 'kept\.0' is a builtins.object"):
+        view.save(tmp_path / "one")
+    view.parts[0].encoder.kept = 1  # type: ignore[attr-defined]
+    view.save(tmp_path / "two")
+    unread = type("Rich", (Rich,), {"load": classmethod(_raises)})
+    with pytest.raises(ArtifactError, match="encoder 'rich' cannot be read back: RuntimeError: no dates"):
+        View.load(tmp_path / "two", {"rich": unread, "codes": Codes})
+
+    def full(*_: Any) -> None:
+        raise OSError("no space left")
+
+    view.parts[0].encoder.save = full  # type: ignore[assignment, method-assign]
+    with pytest.raises(OSError, match="no space left"):
+        view.save(tmp_path / "three")
+
+
 def test_an_encoder_without_memory_is_no_broken_encoder() -> None:
     def full(*_: Any) -> Any:
         raise MemoryError
