@@ -134,7 +134,8 @@ def test_what_to_do_is_said_in_options(folder: Path) -> None:
 
 def test_a_job_file_is_answered_in_its_own_words(folder: Path) -> None:
     job = folder / "job.toml"
-    job.write_text('data = "train.csv"\ntarget = "left"\noutput = "other"\n[options]\npreset = "quick"\n', encoding="utf-8")
+    said = 'data = "train.csv"\ntarget = "left"\noutput = "other"\n[options]\npreset = "quick"\n'
+    job.write_text(said, encoding="utf-8")
     assert "preset='quick' is unknown" in run("run", job).stderr
 
 
