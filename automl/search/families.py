@@ -22,6 +22,7 @@ from automl.discovery import PluginRef, Registry, missing_requirement, space_of
 from automl.search.settings import Settings
 
 _USUAL_SECONDS = 60.0
+_LATE, _WORTH_SAYING = "its turn did not come within the time or the trials there were", 5.0
 TABULAR_VIEWS = ("matrix", "columns")
 
 
@@ -108,15 +109,20 @@ class Field:
         """The ones that have to beat them."""
         return [family for family in self.families if not family.model.baseline]
 
-    def absent(self, begun: Collection[str]) -> list[Skipped]:
+    def absent(self, begun: Collection[str], facts: Facts) -> list[Skipped]:
         """Who did not take part: who cannot, and who is not among the `begun` models, as their turn did not come."""
-        late = "its turn did not come within the time or the trials there were"
-        return [*self.skipped, *(Skipped(f.name, late) for f in self.families if f.name not in begun)]
+        late = [family for family in self.families if family.name not in begun]
+        return [*self.skipped, *(Skipped(f.name, _LATE + _dear(f.cost(facts, f.points[0]))) for f in late)]
 
     def searched(self) -> list[Family]:
         """The contenders, and the baselines that the user let in and that have something to tune."""
         tunable = [f for f in self.baselines() if f.space.knobs and (not self.named or f.name in self.named)]
         return self.contenders() + tunable
+
+
+def _dear(seconds: float) -> str:
+    """What one fit is thought to take, where that may be why."""
+    return f"; by its own estimate one fit takes {seconds:,.0f} s" if seconds >= _WORTH_SAYING else ""
 
 
 def gather(
@@ -249,5 +255,13 @@ def blocks_for(
     """
     if model.readable:
         return ()
-    fits = [e for e in encoders.values() if model.view in e.adds_to and e.can_add(columns, e().params)]
+    fits = [e for e in encoders.values() if model.view in e.adds_to and _can_add(e, columns)]
     return tuple(e.name for e in sorted(fits, key=lambda e: (-e.priority, e.name)))
+
+
+def _can_add(encoder: type[EncoderPlugin], columns: Sequence[Column]) -> bool:
+    """Raises PluginError that names the block when it cannot tell."""
+    try:
+        return encoder.can_add(columns, encoder().params)
+    except Exception as error:
+        raise PluginError(f"encoder {encoder.name!r} raised in can_add: {type(error).__name__}: {error}") from error

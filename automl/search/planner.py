@@ -109,8 +109,7 @@ class Planner:
 
     def learn(self, trial: Trial) -> None:
         """Let the family's next suggestions heed how a trial ended; a failure teaches nothing good."""
-        known = bool(trial.results) and trial.state != "failed"
-        score = trial.mean(list(range(self.board.n_folds))) if known else math.nan
+        score = math.nan if trial.state == "failed" else trial.mean(list(range(self.board.n_folds)))
         self._suggestions.learn(trial.family.name, trial.candidate.params, score)
 
     def close(self) -> None:
@@ -318,8 +317,7 @@ class Planner:
     def _first_block(self) -> Trial | None:
         """Where the clock decides, a feature block in the best of the first trials that are back, before any goes on.
 
-        It may buy more than all other settings do. Where it gains nothing, a family that turns out better may test it
-        once more.
+        It may buy more than all other settings do. A family that turns out better may test it once more.
         """
         if self._blocks.tested or not (self.settings.clocked and self.settings.preset.blocks):
             return None

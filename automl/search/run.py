@@ -256,7 +256,7 @@ class Run:
 
     def rows(self, plan: Deployment | None = None) -> list[dict[str, Any]]:
         """The leaderboard's rows."""
-        absent = self.field.absent({trial.candidate.model for trial in self.board.trials})
+        absent = self.field.absent({trial.candidate.model for trial in self.board.trials}, self.board.facts)
         return board_rows(self.board.trials, absent, plan or self.plan, "weight" in self.problem.roles)
 
     # -- while trials come in --------------------------------------------------------------------------------------

@@ -42,8 +42,9 @@ def test_every_trial_and_every_absent_model_has_a_row(found: Any) -> None:
 
 
 def test_a_model_whose_turn_did_not_come_is_absent_too(bench: Any) -> None:
-    families = [bench.family(name) for name in ("begun", "late")]
-    absent = Field(families, [Skipped("gone", "not installed")]).absent({"begun"})
+    families = [bench.family("begun"), bench.family("late"), bench.family("dear", seconds=1e6)]
+    absent = Field(families, [Skipped("gone", "not installed")]).absent({"begun"}, bench.facts)
+    assert absent.pop().reason.endswith("by its own estimate one fit takes 1,000,000 s")
     assert [(one.name, one.reason.partition(" within")[0]) for one in absent] == [
         ("gone", "not installed"), ("late", "its turn did not come"),
     ]  # fmt: skip
