@@ -139,6 +139,9 @@ def gather(
     classes = registry.models.load_all()
     encoders = registry.encoders.load_all()
     refused = {name: reason for name, encoder in encoders.items() if (reason := _refusal(encoder, settings))}
+    broken = {name: why for name, e in encoders.items() if name not in refused and (why := _cannot_tell(e, columns))}
+    found.skipped += [Skipped(name, why) for name, why in sorted(broken.items())]
+    blocks_there = {name: e for name, e in encoders.items() if name not in refused and name not in broken}
     for name, reason in sorted(registry.models.unavailable.items()):
         if settings.models is None or name in settings.models:
             found.skipped.append(Skipped(name, reason))
@@ -154,7 +157,7 @@ def gather(
             continue
         try:
             family = _family(registry, model, task, facts, settings, encoders, refused)
-            blocks = blocks_for(model, {name: e for name, e in encoders.items() if name not in refused}, columns)
+            blocks = blocks_for(model, blocks_there, columns)
             references = {name: registry.encoders.reference(name) for name in blocks}
             found.families.append(replace(family, blocks=references))
         except PluginError as error:
@@ -255,13 +258,15 @@ def blocks_for(
     """
     if model.readable:
         return ()
-    fits = [e for e in encoders.values() if model.view in e.adds_to and _can_add(e, columns)]
+    fits = [e for e in encoders.values() if model.view in e.adds_to and e.can_add(columns, e().params)]
     return tuple(e.name for e in sorted(fits, key=lambda e: (-e.priority, e.name)))
 
 
-def _can_add(encoder: type[EncoderPlugin], columns: Sequence[Column]) -> bool:
-    """Raises PluginError that names the block when it cannot tell."""
+def _cannot_tell(encoder: type[EncoderPlugin], columns: Sequence[Column]) -> str:
+    """Why a stranger's feature block cannot say whether it could add to these columns, or ""."""
     try:
-        return encoder.can_add(columns, encoder().params)
+        if encoder.adds_to:
+            encoder.can_add(columns, encoder().params)
     except Exception as error:
-        raise PluginError(f"encoder {encoder.name!r} raised in can_add: {type(error).__name__}: {error}") from error
+        return f"this feature block is left out: {type(error).__name__} in can_add: {error}"
+    return ""

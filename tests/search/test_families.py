@@ -79,6 +79,23 @@ class Pairs(EncoderPlugin):
         return sum(cls.accepts(column, params) for column in columns) >= 2
 
 
+class Broken(Pairs):
+    """Cannot tell."""
+
+    name = "broken-block"
+
+    @classmethod
+    def can_add(cls, columns: Sequence[Column], params: dict[str, Any]) -> bool:
+        raise KeyError("day")
+
+
+def test_a_block_that_cannot_tell_costs_no_model(bench: Any) -> None:
+    field = gathered(Mean, Broken, Pairs)
+    assert "KeyError in can_add" in reason(field, "broken-block")
+    assert all("broken-block" not in family.blocks for family in field.families)
+    assert {family.name for family in field.families} == {family.name for family in gathered(Mean).families}
+
+
 class Better(Pairs):
     name, priority = "better", 2
 
