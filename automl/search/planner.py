@@ -18,14 +18,13 @@ from automl.search.scorer import Scorer
 from automl.search.settings import Settings
 from automl.search.suggestions import suggestions_for
 from automl.search.trial import Trial
+from automl.search.underway import Underway, known
 
 _FIRST_SHARE, _LATER_SHARE, _END_SHARE, _END_MARGIN = 0.35, 0.2, 0.35, 1.15
 _FREE_CANDIDATES = 30
 _BEFORE_REPEATS = 14
 _TRIALS_PER_KNOB = 6
 _LEAST_SHARE = 0.01
-_SHOWN_SHARE = 0.01
-_DIVERSE, _DIVERSE_PER_SHARE = 0.1, 2.0
 _ROWS_PER_CANDIDATE = 50
 _SCOUT_SHARE = 0.25
 _ATTEMPTS = 3
@@ -50,6 +49,7 @@ class Planner:
         self._points = {family.name: list(range(len(family.points))) for family in field.searched()}
         self._suggestions = suggestions_for({f.name: f.space for f in field.searched()}, task, settings)
         self._blocks = Blocks(scorer.gains)
+        self._underway = Underway(board, scorer, clock, self._blocks)
         self._dry: set[str] = set()
         self._spent: dict[str, tuple[int, int]] = {}
         self.helpful: frozenset[str] = frozenset()
@@ -140,7 +140,7 @@ class Planner:
         if not self.settings.clocked or self.board.best(baseline=False) is not None:
             return None
         begun = [t for t in self.board.running() if 0 in t.results and not t.baseline and not t.scout]
-        return max(begun, key=lambda trial: _known(trial.results[0].score), default=None)
+        return max(begun, key=lambda trial: known(trial.results[0].score), default=None)
 
     # -- trials under way ------------------------------------------------------------------------------------------
 
@@ -151,62 +151,17 @@ class Planner:
         breadth = bool(self._firsts) and not self._limit_reached()
         if breadth and not any(t.baseline for t in waiting):  # every family is seen on one fold before any goes deeper
             waiting = [t for t in waiting if not t.submitted]
-        waiting.sort(key=lambda t: (not t.baseline, bool(t.submitted), -_known(t.mean()), t.number))
-        return [t for t in waiting if self._fits(t)]
+        waiting.sort(key=lambda t: (not t.baseline, bool(t.submitted), -known(t.mean()), t.number))
+        return [t for t in waiting if self._underway.fits(t)]
 
     def _next_fold(self, trial: Trial) -> int:
         return next(fold for fold in range(self.board.n_folds) if fold not in trial.submitted)
 
-    def _fits(self, trial: Trial) -> bool:
-        """Can the rest of its folds still be run?"""
-        if not self.settings.clocked or trial.baseline or trial.scout:
-            return True
-        rest = self.board.n_folds - len(trial.submitted)
-        rounds = math.ceil(rest / self.settings.slots)
-        cost = self.board.fold_cost(trial.family, dict(trial.candidate.params))
-        own = [result.wall for result in trial.results.values()]
-        cost = max(own) if own else cost
-        return rounds * cost <= self.clock.work_left()
-
     def _give_up(self) -> None:
         """Mark what is hopeless, or can no longer be finished, as pruned."""
-        for trial in self.board.partial():
-            if len(trial.results) == self.board.n_folds:
-                continue
-            reason = self.board.hopeless(trial)
-            if reason and (self._shown(trial) or self._diverse(trial)):
-                reason = ""
-            if not reason and self.settings.clocked and trial.phase == "features" and self._blocks.vain(trial):
-                reason = "its feature block gains nothing"
-            if not reason and not trial.in_flight and not self._fits(trial):
-                reason = f"no time left for {self.board.n_folds - len(trial.results)} more folds"
-            if reason:
-                trial.end("pruned", reason=reason)
-                self.learn(trial)
-
-    def _diverse(self, trial: Trial) -> bool:
-        """Though behind, does it lift the best by a tenth of a standard error when mixed in, or more if it is dear?"""
-        best = self.board.best(baseline=False)
-        spread = math.nan if best is None else best.spread(self.board.n_folds)
-        if best is None or math.isnan(spread):
-            return False
-        if (len(trial.results), best.number) != trial.weighed:
-            trial.weighed, trial.added = (len(trial.results), best.number), self.scorer.adds(trial, best)
-        return trial.added > spread * (_DIVERSE + _DIVERSE_PER_SHARE * self._share_to_come(trial))
-
-    def _shown(self, trial: Trial) -> bool:
-        """A family's first trial goes through all folds when that is cheap, so that the leaderboard tells of each."""
-        if self.board.account(trial.family).trials[0] is not trial:
-            return False
-        return self._share_to_come(trial) <= _SHOWN_SHARE
-
-    def _share_to_come(self, trial: Trial) -> float:
-        """The share of all the time that its other folds would take; 0 when the clock must not matter."""
-        if not self.settings.clocked:
-            return 0.0
-        rest = self.board.n_folds - len(trial.results)
-        cost = max(result.wall for result in trial.results.values()) * rest / self.settings.slots
-        return cost / self.settings.seconds
+        for trial, reason in self._underway.hopeless():
+            trial.end("pruned", reason=reason)
+            self.learn(trial)
 
     # -- new trials ------------------------------------------------------------------------------------------------
 
@@ -394,7 +349,3 @@ class Planner:
         if rest or left <= _END_SHARE * self.settings.seconds:
             return min(left / rounds, hard) / _END_MARGIN
         return min(left, share * self.settings.seconds) / rounds
-
-
-def _known(score: float) -> float:
-    return -math.inf if math.isnan(score) else score
