@@ -15,7 +15,6 @@ from automl.contract import ArtifactError, Finding, OptionError, TaskPlugin
 from automl.execution.unit import facts_of
 from automl.footprint import Footprints
 from automl.intake import Intake, Schema
-from automl.intake.target import refuse_lone_classes
 from automl.search.choosing import choose_task, define
 from automl.search.clock import Clock
 from automl.search.events import Noticed
@@ -50,8 +49,6 @@ def prepared(
     registry, settings, table = running.registry, running.settled(), intake.table
     task = choose_task(registry, params["task"], table, intake.roles, kinds, settings)
     problem, _ = define(task, table, intake.roles, asked, params["metric"])
-    if task.produces == "class_proba" and isinstance(intake.roles.get("target"), str):
-        refuse_lone_classes(table[intake.roles["target"]])
     facts = facts_of(problem, table, len(table))
     field = gather(registry, task, facts, settings, list(table.select(problem.features)))
     folding = make_folds(task, problem, table, facts, field.contenders(), settings, _kept_folds(folds, intake))

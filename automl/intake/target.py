@@ -107,31 +107,6 @@ def rows_with_target(column: Column) -> tuple[AnyArray | None, list[Finding]]:
     return ~missing, [Finding("target-missing-rows", f"{count} rows have no target", where, "dropped them")]
 
 
-def refuse_lone_classes(column: Column) -> None:
-    """Raise DataError unless two classes have two rows: what is learnt from some rows is judged on others.
-
-    Rare classes beside two such are fine. The column holds the classes of the rows that are learnt from.
-    """
-    labels, counts = np.unique(column.values, return_counts=True)
-    known = labels >= 0 if column.kind == "category" else ~np.isnan(labels)
-    several = np.flatnonzero(known & (counts > 1))
-    if len(several) >= 2:
-        return
-    n_classes = int(known.sum())
-    what = f"every class has one row: {n_classes} classes in {len(column)} rows"
-    if len(several):
-        label = labels[several[0]]
-        name = repr(column.levels[label]) if column.kind == "category" else f"{label:g}"
-        what = f"of {n_classes} classes only {name} has more than one row, {counts[several[0]]} of {len(column)}"
-    raise DataError(
-        "target-lone-classes",
-        what,
-        f"target {column.label!r}",
-        "Models learn from some rows of a class and are judged on others: give two rows or more of at least two "
-        "classes, or another target if this one is a name, a text or a number.",
-    )
-
-
 def weight_rule(name: str, label: Any, raw: Raw) -> tuple[Rule, list[Finding]]:
     """The rule of a weight column. Raises DataError when it holds no numbers."""
     rule, found = infer(name, label, raw, role=True)

@@ -43,6 +43,7 @@ class ClassTask(RowTask):
         problem = Problem(self.name, self.produces, dict(roles), feature_names(table, roles), len(labels), facts)
         codes = self.codes(problem, column.take(rows))
         counts = np.bincount(codes, minlength=len(labels))
+        _refuse_lone(labels, counts, column)
         shares = np.bincount(codes, weights_of(problem, table, rows), minlength=len(labels))
         facts["shares"] = shares / shares.sum()
         return Problem(**{**vars(problem), "facts": facts, "findings": tuple(_rare(labels, counts, column))})
@@ -88,6 +89,28 @@ class ClassTask(RowTask):
         values = predictions.as_array()
         if values.shape != (len(request), problem.n_outputs) or not np.allclose(values.sum(axis=1), 1.0, atol=1e-6):
             raise ValueError(f"probabilities of shape {values.shape} must sum to 1 over {problem.n_outputs} classes")
+
+
+def _refuse_lone(labels: Sequence[Any], counts: IntArray, column: Column) -> None:
+    """Raise DataError unless two classes have two rows: what is learnt from some rows is judged on others.
+
+    Rare classes beside two such are fine.
+    """
+    several = np.flatnonzero(counts > 1)
+    if len(several) >= 2:
+        return
+    rows = int(counts.sum())
+    what = f"every class has one row: {len(labels)} classes in {rows} rows"
+    if len(several):
+        name, count = labels[several[0]], counts[several[0]]
+        what = f"of {len(labels)} classes only {name!r} has more than one row, {count} of {rows}"
+    raise DataError(
+        "target-lone-classes",
+        what,
+        f"target {column.label!r}",
+        "Models learn from some rows of a class and are judged on others: give two rows or more of at least two "
+        "classes, or another target if this one is a name, a text or a number.",
+    )
 
 
 def distinct(column: Column, rows: IntArray) -> list[Any]:
