@@ -139,9 +139,7 @@ def gather(
     classes = registry.models.load_all()
     encoders = registry.encoders.load_all()
     refused = {name: reason for name, encoder in encoders.items() if (reason := _refusal(encoder, settings))}
-    broken = {name: why for name, e in encoders.items() if name not in refused and (why := _cannot_tell(e, columns))}
-    found.skipped += [Skipped(name, why) for name, why in sorted(broken.items())]
-    blocks_there = {name: e for name, e in encoders.items() if name not in refused and name not in broken}
+    adding, found.skipped = _adding({name: e for name, e in encoders.items() if name not in refused}, columns)
     for name, reason in sorted(registry.models.unavailable.items()):
         if settings.models is None or name in settings.models:
             found.skipped.append(Skipped(name, reason))
@@ -157,8 +155,7 @@ def gather(
             continue
         try:
             family = _family(registry, model, task, facts, settings, encoders, refused)
-            blocks = blocks_for(model, blocks_there, columns)
-            references = {name: registry.encoders.reference(name) for name in blocks}
+            references = {name: registry.encoders.reference(name) for name in blocks_for(model, adding)}
             found.families.append(replace(family, blocks=references))
         except PluginError as error:
             found.skipped.append(Skipped(name, str(error)))
@@ -249,24 +246,24 @@ def chain_of(model: type[ModelPlugin], encoders: Mapping[str, type[EncoderPlugin
     return tuple(e.name for e in sorted(defaults, key=lambda e: (-e.priority, e.name)))
 
 
-def blocks_for(
-    model: type[ModelPlugin], encoders: Mapping[str, type[EncoderPlugin]], columns: Sequence[Column]
-) -> tuple[str, ...]:
-    """Names of the feature blocks that could add to these columns for this model, best first.
+def blocks_for(model: type[ModelPlugin], adding: Sequence[type[EncoderPlugin]]) -> tuple[str, ...]:
+    """Names of the feature blocks, of those that could add to the columns, that may be tried with this model.
 
     None for readable models: what a block computes of several columns cannot be put in words of one.
     """
-    if model.readable:
-        return ()
-    fits = [e for e in encoders.values() if model.view in e.adds_to and e.can_add(columns, e().params)]
-    return tuple(e.name for e in sorted(fits, key=lambda e: (-e.priority, e.name)))
+    return () if model.readable else tuple(encoder.name for encoder in adding if model.view in encoder.adds_to)
 
 
-def _cannot_tell(encoder: type[EncoderPlugin], columns: Sequence[Column]) -> str:
-    """Why a stranger's feature block cannot say whether it could add to these columns, or ""."""
-    try:
-        if encoder.adds_to:
-            encoder.can_add(columns, encoder().params)
-    except Exception as error:
-        return f"this feature block is left out: {type(error).__name__} in can_add: {error}"
-    return ""
+def _adding(
+    encoders: Mapping[str, type[EncoderPlugin]], columns: Sequence[Column]
+) -> tuple[list[type[EncoderPlugin]], list[Skipped]]:
+    """The feature blocks that could add to these columns, best first; and those that cannot tell."""
+    able, broken = [], []
+    for name, encoder in sorted(encoders.items()):
+        try:
+            if encoder.adds_to and encoder.can_add(columns, encoder().params):
+                able.append(encoder)
+        except Exception as error:  # a stranger's block costs no model
+            why = f"this feature block is left out: {type(error).__name__} in can_add: {error}"
+            broken.append(Skipped(name, why))
+    return sorted(able, key=lambda encoder: (-encoder.priority, encoder.name)), broken

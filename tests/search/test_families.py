@@ -162,11 +162,10 @@ def test_blocks_are_offered_best_first_where_the_columns_allow_and_in_no_chain()
 
 
 def test_readable_models_and_models_of_other_views_are_offered_no_block() -> None:
-    encoders: dict[str, type[EncoderPlugin]] = {"pairs": Pairs}
     kinds = {"readable": True}, {"view": "pixels"}
     for traits in kinds:
-        assert blocks_for(type("Other", (Mean,), traits), encoders, numbers(2)) == ()
-    assert blocks_for(Mean, encoders, numbers(2)) == ("pairs",)
+        assert blocks_for(type("Other", (Mean,), traits), [Pairs]) == ()
+    assert blocks_for(Mean, [Pairs]) == ("pairs",)
 
 
 def test_start_points_may_hang_on_what_the_task_learnt() -> None:
