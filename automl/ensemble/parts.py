@@ -56,11 +56,11 @@ def _labels(kin: Sequence[AnyArray], rng: np.random.Generator) -> list[IntArray]
     """Per fold, (u,) parts of its units: groups are dealt out fold by fold, so that every fold has units of each."""
     own = [np.unique(numbers) for numbers in kin]
     count = max(1, min(PARTS, *map(len, own)))
-    part_of: dict[object, int] = {}
+    dealt = own[0][:0]
     for groups in own:
-        for group in rng.permutation([g for g in groups.tolist() if g not in part_of]).tolist():
-            part_of[group] = len(part_of) % count
-    return [np.array([part_of[group] for group in numbers.tolist()], dtype=np.int64) for numbers in kin]
+        dealt = np.concatenate([dealt, rng.permutation(np.setdiff1d(groups, dealt))])
+    order = np.argsort(dealt, kind="stable")
+    return [order[np.searchsorted(dealt[order], numbers)] % count for numbers in kin]
 
 
 def cut(member: Sequence[Predictions], places: Places) -> list[Predictions]:
