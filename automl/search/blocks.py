@@ -32,10 +32,11 @@ class _Test:
     early: bool
 
 
-def _better_at_first(trial: Trial | None, other: Trial) -> bool:
+def _better_at_first(trial: Trial, other: Trial) -> bool:
     """Is its score on the first fold higher?"""
-    known = trial is not None and 0 in trial.results and 0 in other.results
-    return known and trial is not None and trial.results[0].score > other.results[0].score
+    if 0 not in trial.results or 0 not in other.results:
+        return False
+    return trial.results[0].score > other.results[0].score
 
 
 class Blocks:
@@ -69,15 +70,16 @@ class Blocks:
         None when too few of its `trials` have ended, or no block is worth a test.
         """
         self.judge()
-        if not family.blocks or sum(not t.running for t in trials) < _ENDED_BEFORE:
+        blocks = [name for name in family.blocks if self._open(family, name)]
+        if not blocks or sum(not t.running for t in trials) < _ENDED_BEFORE:
             return None
         chain = self.encoders(family)
         complete = [t for t in trials if t.state == "ok" and t.candidate.encoders == chain]
-        best = max(complete, key=lambda t: t.score, default=None)
-        block = next((name for name in family.blocks if self._open(family, name, best)), None)
-        if block is None or best is None:
+        if not complete:
             return None
-        return replace(best.candidate, encoders=(*chain, block)), block, best
+        best = max(complete, key=lambda t: t.score)
+        block = next((name for name in blocks if self._overtakes(best, name)), None)
+        return None if block is None else (replace(best.candidate, encoders=(*chain, block)), block, best)
 
     def first(self, trials: Sequence[Trial]) -> tuple[Candidate, str, Trial] | None:
         """The same for the very first test, of a block in the best of these trials, which need but their first fold.
@@ -125,18 +127,26 @@ class Blocks:
             if self._helped[-1]:
                 self._kept[test.family] = (*self._kept.get(test.family, ()), test.block)
 
-    def _open(self, family: Family, block: str, best: Trial | None = None) -> bool:
+    def _open(self, family: Family, block: str) -> bool:
         """Not yet tried by this family, under test nowhere, and not found useless elsewhere.
 
-        An early test was of the best that was known then: where the family's `best` is better, it does not count alone.
+        An early test was of the best that was known then: alone, it closes the block to none that is better.
         """
         if len(self._helped) < len(self._tests):
             return False
-        same = [(test, helped) for test, helped in zip(self._tests, self._helped, strict=True) if test.block == block]
+        same = self._of(block)
         if any(test.family == family.name for test, _ in same):
             return False
-        alone = len(same) == 1
-        return all(helped or (alone and test.early and _better_at_first(best, test.base)) for test, helped in same)
+        return all(helped or (test.early and len(same) == 1) for test, helped in same)
+
+    def _overtakes(self, best: Trial, block: str) -> bool:
+        """Is it better than what this block gained nothing with?"""
+        return all(helped or _better_at_first(best, test.base) for test, helped in self._of(block))
+
+    def _of(self, block: str) -> list[tuple[_Test, bool]]:
+        """The tests of a block that have ended, and whether it helped."""
+        ended = self._tests[: len(self._helped)]
+        return [(test, helped) for test, helped in zip(ended, self._helped, strict=True) if test.block == block]
 
     def _helps(self, test: _Test) -> bool:
         return test.trial.state == "ok" and self._gained(test)
