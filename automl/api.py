@@ -252,7 +252,7 @@ class AutoML(Parameters, Portable):
     def score(self, data: Any, y: Any = None, sample_weight: Any = None) -> float:
         """The metric on labelled data, higher is better: `score(data)` with the target inside, or `score(X, y)`."""
         predictor = self._ready()
-        table, truth = predictor.labelled(data, y, sample_weight)
+        table, truth, _ = predictor.labelled(data, y, sample_weight)
         return predictor.scored(self._metric(), table, truth)
 
     def leaderboard(self, data: Any = None, y: Any = None) -> pd.DataFrame:
@@ -264,7 +264,7 @@ class AutoML(Parameters, Portable):
         rows, about = [dict(row) for row in predictor.board], predictor.about(self.metric)
         if data is None:
             return build_leaderboard(rows, about=about)
-        table, truth = predictor.labelled(data, y)
+        table, truth, _ = predictor.labelled(data, y)
         known = set(predictor.names())
         for row in rows:
             if row["state"] == "ok" and row["model"] in known:
@@ -289,7 +289,7 @@ class AutoML(Parameters, Portable):
         import pandas as pd
 
         predictor = self._ready()
-        table, truth = predictor.labelled(data, y)
+        table, truth, _ = predictor.labelled(data, y)
         return pd.DataFrame(importances(predictor, self._metric(), table, truth, n_repeats, random_state))
 
     def describe(self, model: str | None = None) -> Description:

@@ -232,10 +232,11 @@ class Predictor:
             negated = None
         return {"task": self.task.name, "metric": self.problem.metric, "negated": negated}
 
-    def labelled(self, data: Any, y: Any = None, sample_weight: Any = None) -> tuple[Table, Truth | None]:
+    def labelled(self, data: Any, y: Any = None, sample_weight: Any = None) -> tuple[Table, Truth | None, int]:
         """Data with its target as table and truth, weighted if weights are given or among the data's columns.
 
-        Rows without a target are left out, as they are in `fit`. Raises DataError when the target is missing.
+        Rows without a target are left out, as they are in `fit`; the third is how many. Raises DataError when the
+        target is missing.
         """
         table, known = self.schema.labelled(data, y)
         target = self.problem.roles.get("target")
@@ -245,13 +246,14 @@ class Predictor:
                 f"the data has no column {self._target_label()!r} to score against",
                 fix="Pass data that contains the target, or the target beside it: score(X, y).",
             )
-        weight = None if sample_weight is None else given_weights(sample_weight, len(table))
+        given = len(table)
+        weight = None if sample_weight is None else given_weights(sample_weight, given)
         if known is not None and not known.all():
             table, weight = self._with_target(table, known), None if weight is None else weight[known]
         truth = self.task.truth(self.problem, table, np.arange(len(table), dtype=np.int64))
         if truth is not None and weight is not None:
             truth.weight = weight
-        return table, truth
+        return table, truth, given - len(table)
 
     def _with_target(self, table: Table, known: AnyArray) -> Table:
         """The rows that have one."""

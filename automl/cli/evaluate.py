@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from automl.cli import options as opt
-from automl.cli.frames import read_table
 from automl.cli.output import emit_json, show
 from automl.report.text import figure, plain
 
@@ -53,7 +52,7 @@ def judged(model: Path, data: Path, level: float) -> dict[str, Any]:
     predictor = Predictor.open(model, Registry.installed())
     predictor.check_plugins()
     metric = predictor.metric()
-    table, truth = predictor.labelled(data)
+    table, truth, left_out = predictor.labelled(data)
     score = predictor.scored(metric, table, truth)
     low, high = (float(bound) for bound in predictor.honest().interval(metric, len(table), level))
     return {
@@ -61,7 +60,7 @@ def judged(model: Path, data: Path, level: float) -> dict[str, Any]:
         "score": score,
         "negated": not metric.greater_is_better,
         "rows": len(table),
-        "rows_without_target": len(read_table(data)) - len(table),
+        "rows_without_target": left_out,
         "level": level,
         "low": low,
         "high": high,

@@ -15,14 +15,6 @@ if TYPE_CHECKING:
 _SUFFIXES = (".csv", ".parquet")
 
 
-def read_table(path: Path) -> pd.DataFrame:
-    """The file as the engine reads it when it fits. Raises DataError."""
-    from automl.intake.files import read_file
-
-    frame: pd.DataFrame = read_file(path)[0]
-    return frame
-
-
 def check_writable(path: Path, overwrite: bool) -> None:
     """Raise OptionError before any work when the predictions could not be written."""
     if path.suffix.lower() not in _SUFFIXES:

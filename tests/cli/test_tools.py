@@ -17,11 +17,12 @@ import typer
 from typer.testing import CliRunner
 
 from automl.cli.app import app
-from automl.cli.frames import check_writable, predictions_frame, read_table, write_table
+from automl.cli.frames import check_writable, predictions_frame, write_table
 from automl.cli.guard import DEBUG, guarded
 from automl.cli.options import split_names
 from automl.cli.output import emit_json
 from automl.contract import ArtifactError, DataError, ExecutionError, NothingFitted, OptionError, PluginError
+from automl.intake.files import read_file
 
 COMMANDS = [["fit"], ["predict"], ["evaluate"], ["leaderboard"], ["describe"], ["plugins", "list"], ["plugins", "info"]]
 
@@ -156,7 +157,7 @@ def test_json_has_no_nan_and_no_numpy(capsys: pytest.CaptureFixture[str]) -> Non
 def test_a_table_is_written_and_read_back(name: str, tmp_path: Path) -> None:
     frame = pd.DataFrame({"prediction": ["a", "b"], "1": [0.25, 0.75]})
     write_table(frame, tmp_path / name)
-    pd.testing.assert_frame_equal(read_table(tmp_path / name), frame, check_dtype=False)
+    pd.testing.assert_frame_equal(read_file(tmp_path / name)[0], frame, check_dtype=False)
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
