@@ -20,9 +20,10 @@ P = ParamSpec("P")
 def told_names(construct: Callable[P, None]) -> Callable[P, None]:
     """A constructor that says which argument was meant by one that it does not know."""
 
+    known = list(inspect.signature(construct).parameters)[1:]
+
     @functools.wraps(construct)
     def checked(*args: P.args, **kwargs: P.kwargs) -> None:
-        known = list(inspect.signature(construct).parameters)[1:]
         for name in kwargs.keys() - set(known):
             near = difflib.get_close_matches(name, known, 1)
             hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
