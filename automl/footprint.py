@@ -16,6 +16,7 @@ from automl.discovery import Registry
 from automl.intake import Container, Schema
 from automl.predictor import Predictor
 from automl.search.budget import Footprint
+from automl.store import shared
 
 _ROWS, _WARM_UPS = 30, 3
 _SECONDS = 2.0
@@ -39,9 +40,9 @@ class Footprints:
     schema: Mapping[str, Any]
 
     def committed(self) -> Footprint:
-        """Of the model in the folder."""
+        """Of the model in the folder, as `save` would write it."""
         predictor = Predictor.open(self.folder, self.registry)
-        return Footprint(row_ms(predictor, self.table), predictor.manifest.nbytes / 1e6)
+        return Footprint(row_ms(predictor, self.table), shared(predictor.manifest).nbytes / 1e6)
 
     def around(self) -> float:
         """Seconds that one row takes beside the members' answers; NaN for a task that has no rows. The least of some:

@@ -126,15 +126,17 @@ class Predictor:
         encoders: dict[str, type[EncoderPlugin]] = {
             name: self._plugin(self.registry.encoders, name) for name in member.encoders
         }
-        folders = [self._folder_of(member, fold) for fold in member.folds]
-        if not folders:
+        places = [self._place_of(member, fold) for fold in member.folds]
+        if not places:
             raise ArtifactError(f"member {member.name!r} has no fitted model")
-        return [FittedModel.load(folder, model, encoders, self._known) for folder in folders]
+        return [FittedModel.load(folder, model, encoders, self._known, elsewhere) for folder, elsewhere in places]
 
-    def _folder_of(self, member: Member, fold: int) -> Path:
+    def _place_of(self, member: Member, fold: int) -> tuple[Path, Mapping[str, Path]]:
+        """The folder of a member's model of a fold, and sub-folders of it that lie elsewhere."""
         if member.name in self._guests and self._run_folder is not None:
-            return self._run_folder.unchanged_folder(member.key, fold)
-        return self.manifest.unchanged_folder(member.key, fold)
+            return self._run_folder.unchanged_folder(member.key, fold), {}
+        folder = self.manifest.unchanged_folder(member.key, fold)
+        return folder, self.manifest.elsewhere(member.key, fold)
 
     def check_plugins(self) -> None:
         """Raise ArtifactError when the ensemble needs a plugin or a library that is not here. No model is read."""

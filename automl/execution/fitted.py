@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from automl.contract import (
@@ -19,6 +20,8 @@ from automl.contract import (
 )
 from automl.execution.checks import checked
 from automl.execution.views import TABULAR, View
+
+NOWHERE: Mapping[str, Path] = MappingProxyType({})
 
 
 @dataclass
@@ -72,7 +75,13 @@ class FittedModel:
         model: type[ModelPlugin],
         encoders: Mapping[str, type[EncoderPlugin]],
         known: dict[Any, Any] | None = None,
+        elsewhere: Mapping[str, Path] = NOWHERE,
     ) -> FittedModel:
-        """Read what `save` wrote. `known` keeps what views share, see `View.load`. Raises ArtifactError."""
-        view = View.load(folder / "view", encoders, known) if model.view in TABULAR else None
-        return cls(model.load(folder / "model"), view)
+        """Read what `save` wrote. Raises ArtifactError.
+
+        known: keeps what views share, see `View.load`.
+        elsewhere: places of sub-folders that do not lie in `folder`.
+        """
+        place = elsewhere.get("view", folder / "view")
+        view = View.load(place, encoders, known) if model.view in TABULAR else None
+        return cls(model.load(elsewhere.get("model", folder / "model")), view)

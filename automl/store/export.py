@@ -1,4 +1,4 @@
-"""Copying a commit to a place of its own: just the files it refers to, visible only when whole."""
+"""Copying a commit to a place of its own: just the files it refers to, equal folders once, visible only when whole."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from automl.contract import ArtifactError, OptionError
 from automl.store import files
 from automl.store.claim import JOURNAL, OURS, check_free
 from automl.store.journal import kept_from_running
-from automl.store.manifest import MANIFEST, Manifest, load_manifest, replaced
+from automl.store.manifest import MANIFEST, Manifest, encode, load_manifest, replaced
 from automl.store.run import RunFolder
+from automl.store.sharing import shared
 
 
 def export(run: RunFolder | Manifest | Path | str, target: Path | str, overwrite: bool = False) -> None:
@@ -42,7 +43,7 @@ def export(run: RunFolder | Manifest | Path | str, target: Path | str, overwrite
     new = place.with_name(f".{place.name}.{mark}.new")
     try:
         with kept_from_running(place / JOURNAL):
-            _copy(manifest, new)
+            _copy(shared(manifest), new)
             _swap(new, place, place.with_name(f".{place.name}.{mark}.old"))
     except OSError as error:
         files.discard(new)
@@ -58,16 +59,15 @@ def _folder_of(run: RunFolder | Manifest | Path | str) -> Path:
 def _copy(manifest: Manifest, new: Path) -> None:
     """All files of the commit, the manifest last, forced to disk."""
     new.mkdir(parents=True)
-    folders = [p for folds in manifest.models.values() for p in folds.values()] + list(manifest.states.values())
-    for folder in folders:
+    for folder in manifest.folders:
         (new / folder).mkdir(parents=True, exist_ok=True)
     copies = []
     for name in manifest.files:
         copies.append(new / name)
         copies[-1].parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(manifest.folder / name, copies[-1])
-    files.sync(copies + files.folders_of(copies + [new / folder / "_" for folder in folders], new))
-    files.replace(new / MANIFEST, (manifest.folder / MANIFEST).read_bytes())
+    files.sync(copies + files.folders_of(copies + [new / folder / "_" for folder in manifest.folders], new))
+    files.replace(new / MANIFEST, encode(manifest))
 
 
 def _swap(new: Path, place: Path, old: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from automl.contract import ArtifactError, read_state
 from automl.store.files import below, digest, digest_of, safe_name
 from automl.store.values import dumps, loads
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST = "manifest.json"
 _HEAD, _MIDDLE, _TAIL = b'{"sha256":"', b'","manifest":', b"}\n"
 _COMMITS_MEANWHILE = 10
@@ -40,6 +40,7 @@ class Manifest:
         models: key -> fold -> relative folder.
         states: name -> relative folder.
         content: what the engine had to say, as JSON values.
+        same: sub-folder of a model -> the one of equal content that stands for it, since an export keeps them once.
     """
 
     folder: Path
@@ -49,11 +50,17 @@ class Manifest:
     models: Mapping[str, Mapping[int, str]]
     states: Mapping[str, str]
     content: Mapping[str, Any]
+    same: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def nbytes(self) -> int:
         """Bytes of all files of the commit, the manifest's own among them."""
         return sum(entry.size for entry in self.files.values()) + (self.folder / MANIFEST).stat().st_size
+
+    @property
+    def folders(self) -> list[str]:
+        """Relative folders of all models and states."""
+        return [p for folds in self.models.values() for p in folds.values()] + list(self.states.values())
 
     def model_folder(self, key: str, fold: int) -> Path:
         """Where a member's files lie. Raises ArtifactError when it is not part of the commit."""
@@ -66,6 +73,17 @@ class Manifest:
         place = self.model_folder(key, fold)
         check_unchanged(self.folder, self.models[key][fold], self.files)
         return place
+
+    def elsewhere(self, key: str, fold: int) -> dict[str, Path]:
+        """Sub-folders of a member's folder that lie in another's: name -> where.
+
+        Raises ArtifactError when what was committed there was replaced meanwhile.
+        """
+        folder = self.models[key][fold]
+        found = {name: place for name, place in self.same.items() if name.rpartition("/")[0] == folder}
+        for place in found.values():
+            check_unchanged(self.folder, place, self.files)
+        return {name.rpartition("/")[2]: self.folder / place for name, place in found.items()}
 
     def state_folder(self, name: str) -> Path:
         """Where a named state lies, for classes with a `load` of their own. Raises ArtifactError."""
@@ -122,6 +140,7 @@ def encode(manifest: Manifest) -> bytes:
             "models": {key: {str(k): path for k, path in folds.items()} for key, folds in manifest.models.items()},
             "states": manifest.states,
             "content": manifest.content,
+            "same": manifest.same,
         }
     ).encode("utf-8")
     return _HEAD + digest(body).encode() + _MIDDLE + body + _TAIL
@@ -195,6 +214,7 @@ def _decode(folder: Path, data: bytes) -> Manifest:
             {key: {int(k): safe_name(p) for k, p in folds.items()} for key, folds in fields["models"].items()},
             {name: safe_name(p) for name, p in fields["states"].items()},
             fields["content"],
+            {safe_name(name): safe_name(place) for name, place in fields.get("same", {}).items()},
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ArtifactError(f"{folder / MANIFEST} lacks what a manifest must say: {error!r}; {_AGAIN}") from error
@@ -212,8 +232,7 @@ def _verify(manifest: Manifest) -> None:
             raise ArtifactError(f"cannot read {file}: {error}; the artifact is incomplete: {_AGAIN}") from error
         if not same:
             raise ArtifactError(f"{file} is damaged: its hash differs from the manifest's; {_AGAIN}")
-    folders = [p for folds in manifest.models.values() for p in folds.values()] + list(manifest.states.values())
-    for folder in folders:
+    for folder in [*manifest.folders, *manifest.same.values()]:
         if not (manifest.folder / folder).is_dir():
             raise ArtifactError(f"{manifest.folder / folder} is missing; the artifact is incomplete: {_AGAIN}")
         for file in _listed(manifest.folder / folder):

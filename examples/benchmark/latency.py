@@ -18,7 +18,7 @@ from automl import AutoML
 
 
 def members(folder: Path) -> dict[str, float]:
-    """Name of each model that answers -> megabytes of its files."""
+    """Name of each model that answers -> megabytes of its files; what several share counts for one of them."""
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["manifest"]
     found = {}
     for member in manifest["content"]["deployment"]["members"]:

@@ -35,14 +35,14 @@ class TextScores(TfIdfSvd):
     priority = 10
     uses_target = True
 
-    coef: FloatArray
+    coef: Matrix
     intercept: FloatArray
 
     def fit_transform(self, columns: Table, y: AnyArray | None, ctx: FitContext) -> Matrix:
         """Learn terms, components and the linear model; scores of the training rows are out-of-fold."""
         weights = self._reduction(columns, ctx)
         components = self._reduced(weights, columns)
-        self.coef, self.intercept = np.zeros((0, len(self.idf))), np.zeros(0)
+        self.coef, self.intercept = np.zeros((0, len(self.idf)), dtype=np.float32), np.zeros(0)
         self.classifies = ctx.kind == "class_proba"
         if y is None or len(y) < _FEW_ROWS or ctx.n_outputs > _MAX_CLASSES or not len(self.idf):
             return components
@@ -56,7 +56,8 @@ class TextScores(TfIdfSvd):
             held = parts == part
             coef, intercept = self._linear(sparse[~held], target[~held], ctx.n_outputs)
             scores[held] = _scored(sparse[held] @ coef.T, intercept)
-        self.coef, self.intercept = self._linear(sparse, target, ctx.n_outputs)
+        coef, self.intercept = self._linear(sparse, target, ctx.n_outputs)
+        self.coef = coef.astype(np.float32)
         return np.concatenate([components, scores], axis=1).astype(np.float32)
 
     def transform(self, columns: Table) -> Matrix:

@@ -83,3 +83,39 @@ def test_of_a_commit_that_was_read_no_other_is_exported(run: RunFolder, tmp_path
     with pytest.raises(ArtifactError, match="was replaced since it was loaded: load it again"):
         export(found, tmp_path / "out", overwrite=True)
     assert load_manifest(tmp_path / "out").content == {"n": 1}
+
+
+@pytest.fixture
+def alike(tmp_path: Path) -> Path:
+    """An export of three models, two of which see the data alike."""
+    run = RunFolder.create(tmp_path / "run")
+    view = {"view/0/state.json": b"{}", "view/0/arrays": b"terms", "view/state.json": b"[]"}
+    run.write_model("a", 0, {**view, "model/trees": b"1"})
+    run.write_model("b", 0, {**view, "model/trees": b"2"})
+    run.write_model("b", 1, {**view, "view/0/arrays": b"other", "model/trees": b"3"})
+    run.commit({}, {})
+    export(run, tmp_path / "out")
+    return tmp_path / "out"
+
+
+def test_equal_folders_of_models_are_kept_once(alike: Path) -> None:
+    found = load_manifest(alike)
+    assert not (found.model_folder("b", 0) / "view").exists()
+    assert found.elsewhere("b", 0) == {"view": found.model_folder("a", 0) / "view"}
+    assert found.elsewhere("a", 0) == found.elsewhere("b", 1) == {}
+    assert sorted(p.name for p in found.model_folder("b", 0).iterdir()) == ["model"]
+
+
+def test_an_export_that_keeps_folders_once_is_exported_again_as_it_is(alike: Path, tmp_path: Path) -> None:
+    export(alike, tmp_path / "again")
+    one, two = load_manifest(alike), load_manifest(tmp_path / "again")
+    assert (one.files, one.same, one.nbytes) == (two.files, two.same, two.nbytes)
+
+
+def test_a_shared_folder_is_checked_like_any_other(alike: Path) -> None:
+    found = load_manifest(alike)
+    (found.model_folder("a", 0) / "view/0/arrays").write_bytes(b"later")
+    with pytest.raises(ArtifactError, match="was replaced since it was loaded"):
+        found.elsewhere("b", 0)
+    with pytest.raises(ArtifactError, match="arrays is damaged"):
+        load_manifest(alike)
