@@ -57,6 +57,12 @@ class Folding:
         return replace(self, folds=self.folds[:folds], repeats=1)
 
     @property
+    def unseen(self) -> float:
+        """Share of the rows that a model of the first fold does not learn from."""
+        fold = self.folds[0]
+        return len(fold.valid) / (len(fold.train) + len(fold.valid))
+
+    @property
     def deployed(self) -> int:
         """How many of the first folds keep their models for predicting: those of one repeat, to answer fast."""
         return self.judged
@@ -87,7 +93,8 @@ def make_folds(
         return _as_given(_latest_first(task, problem, table, own), in_time(task, problem))
     count, used = fold_count(len(table), facts, contenders, settings)
     repeats = 1
-    refit = settings.preset.refit or worth_refitting(settings, used)  # one model answers then, not the mean of repeats
+    unseen = _holdout(len(table)) if count == 1 else 1.0 / count
+    refit = settings.preset.refit or worth_refitting(settings, used, unseen)  # else the mean of repeats may answer
     wanted = settings.preset.repeats and settings.clocked and not refit
     if wanted and used == count > 1 and problem.kind in ADDITIVE and not {"time", "groups"} & set(problem.roles):
         repeats = next((r for rows, r in _ROWS_TO_REPEATS if len(table) <= rows and settings.seconds >= 30), 1)

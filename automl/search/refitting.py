@@ -19,28 +19,41 @@ from automl.search.trial import Trial
 _WAIT_SECONDS, _ATTEMPTS = 0.5, 3
 _SHARE, _MARGIN = 0.25, 1.3
 _FROM_SECONDS, _MOST_FOLDS = 180.0, 5
-_COPIES, _MORE_ROWS = 5, 1.3
+_COPIES, _MORE_ROWS, _TOLERANCE = 5, 1.3, 1.1
+_LEAST_UNSEEN = 0.1
 _LOSSES = ("node_lost", "crashed")
 
 
-def worth_refitting(settings: Settings, folds: int) -> bool:
+def worth_refitting(settings: Settings, folds: int, unseen: float) -> bool:
     """Are members that could answer by the mean of their folds' models better fitted on all rows?
 
     Where few folds learn from a fifth of the rows less, and there are minutes: within one, what it costs the search
-    weighs more. On open sets, errors changed by -13, -3, -2 and -.6 % at 300 s, and by -3, +1 and +3 % at 60 s.
+    weighs more. On open sets, errors changed by -13, -3, -2 and -.6 % at 300 s, and by -3, +1 and +3 % at 60 s. A fold
+    that leaves next to nothing out, as the part held out of very many rows, is no reason.
+
+    unseen: share of the rows that a fold's model does not learn from.
     """
-    asked = settings.preset.refit
-    return asked is None and settings.clocked and settings.seconds >= _FROM_SECONDS and folds <= _MOST_FOLDS
+    wanted = settings.preset.refit is None and folds <= _MOST_FOLDS and unseen >= _LEAST_UNSEEN
+    return wanted and settings.clocked and settings.seconds >= _FROM_SECONDS
 
 
-def seconds_to_refit(trials: Sequence[Trial], settings: Settings, copies: int = 1) -> float:
-    """What to keep for fitting these on all rows, so many times: at most a quarter of the time.
+def seconds_to_refit(trials: Sequence[Trial], settings: Settings, optional: bool = False) -> float:
+    """What to keep for fitting these on all rows: at most a quarter of the time.
 
+    Where it is optional, twice as much as each takes once, for further seeds; and nothing for what would not fit.
     None are there while a resumed run fits its committed members again.
     """
+    most = _SHARE * settings.seconds
     walls = [max(result.wall for result in trial.results.values()) for trial in trials]
+    if optional:
+        walls = [2.0 * wall for wall in walls if _expected(wall) <= most]
     together = max(max(walls, default=0.0), sum(walls) / settings.slots)
-    return min(_SHARE * settings.seconds, copies * _MARGIN * together)
+    return min(most, _MARGIN * together)
+
+
+def _expected(wall: float) -> float:
+    """Seconds to allow for a fit on all rows of what took so long on a fold."""
+    return _TOLERANCE * _MORE_ROWS * wall
 
 
 @dataclass(frozen=True)
@@ -139,8 +152,9 @@ class Refitting:
             return True
         if wanted.copy and wanted.trial.name not in self._done:
             return False
-        most = _MORE_ROWS * max(result.wall for result in wanted.trial.results.values())
-        return 1.1 * self._walls.get(wanted.trial.name, most) <= self.clock.work_left()
+        known, folds = self._walls.get(wanted.trial.name), wanted.trial.results.values()
+        wall = _expected(max(result.wall for result in folds)) if known is None else _TOLERANCE * known
+        return wall <= self.clock.work_left()
 
     def _take(self, event: Event, wanted: Wanted, queue: list[Wanted]) -> None:
         """Keep what came back; what was lost with its worker is tried again."""

@@ -275,7 +275,7 @@ class Run:
 
     def _refits(self) -> bool:
         """Are the ensemble's members fitted on all rows at the end, to answer in place of their folds' models?"""
-        return not self._averaged() or worth_refitting(self.settings, self.folding.judged)
+        return not self._averaged() or worth_refitting(self.settings, self.folding.judged, self.folding.unseen)
 
     def _folds_of(self, trial: Trial, most: int | None = None) -> list[int]:
         """Folds whose models answer for a trial; at most so many, all that are kept for None."""
@@ -309,7 +309,7 @@ class Run:
         """For the members, where they are fitted on all rows at the end."""
         if self.plan is not None and self._refits() and self.settings.clocked:
             chosen = [trial for trial in self.board.ok() if trial.name in self.plan.chosen]
-            self.clock.refitting = seconds_to_refit(chosen, self.settings, 2 if self._averaged() else 1)
+            self.clock.refitting = seconds_to_refit(chosen, self.settings, self._averaged())
 
     def everyone(self) -> list[Member]:
         """All complete trials whose models are in the run's folder, committed or not."""

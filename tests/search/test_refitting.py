@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
@@ -19,16 +20,27 @@ def clocked(seconds: float, **preset: Any) -> Settings:
     return Settings(deadline=seconds, seconds=seconds, preset=Preset(**preset))
 
 
-def test_it_is_for_minutes_and_few_folds() -> None:
-    assert worth_refitting(clocked(300.0), 5)
-    assert not worth_refitting(clocked(60.0), 5)
-    assert not worth_refitting(clocked(300.0), 8)
-    assert not worth_refitting(clocked(300.0, refit=False), 5)
-    assert not worth_refitting(Settings(n_trials=10), 5)
+def test_it_is_for_minutes_few_folds_and_rows_that_they_leave_out() -> None:
+    assert worth_refitting(clocked(300.0), 5, 0.2)
+    assert not worth_refitting(clocked(60.0), 5, 0.2)
+    assert not worth_refitting(clocked(300.0), 8, 0.125)
+    assert not worth_refitting(clocked(300.0), 1, 0.03)
+    assert not worth_refitting(clocked(300.0, refit=False), 5, 0.2)
+    assert not worth_refitting(Settings(n_trials=10), 5, 0.2)
 
 
-def test_no_time_is_kept_while_the_members_are_not_there() -> None:
-    assert seconds_to_refit([], clocked(300.0)) == 0.0
+def taking(wall: float) -> Any:
+    """A trial whose only fold took so many seconds."""
+    return SimpleNamespace(results={0: SimpleNamespace(wall=wall)})
+
+
+def test_time_is_kept_for_what_fits_into_a_quarter_of_it() -> None:
+    settings = clocked(400.0)
+    assert seconds_to_refit([], settings) == 0.0
+    assert seconds_to_refit([taking(10.0)], settings) == pytest.approx(13.0)
+    assert seconds_to_refit([taking(10.0)], settings, optional=True) == pytest.approx(26.0)
+    assert seconds_to_refit([taking(10.0), taking(90.0)], settings, optional=True) == pytest.approx(26.0)
+    assert seconds_to_refit([taking(90.0)], settings) == 100.0
 
 
 def answering(tmp_path: Path, frame: Any, **options: Any) -> dict[str, list[int]]:
