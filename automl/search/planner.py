@@ -148,7 +148,7 @@ class Planner:
         """Trials with a fold to start, most urgent first: baselines, then first folds still to come, then the best."""
         startable = self.board.startable()
         waiting = [t for t in startable if t.results or t.baseline or not t.submitted]  # or its node was lost
-        breadth = bool(self._firsts) and not self._limit_reached()
+        breadth = bool(self._firsts) and not self.enough()
         if breadth and not any(t.baseline for t in waiting):  # every family is seen on one fold before any goes deeper
             waiting = [t for t in waiting if not t.submitted]
         waiting.sort(key=lambda t: (not t.baseline, bool(t.submitted), -known(t.mean()), t.number))
@@ -174,7 +174,7 @@ class Planner:
             trial = self._at_point(self._baselines.pop(0), 0, "baseline")
             if trial is not None:
                 return trial
-        if self._limit_reached():
+        if self.enough():
             return None
         if self._scouting:
             scout = self._scout()
@@ -224,7 +224,8 @@ class Planner:
         self._firsts = sorted((f for f in self._firsts if f.name in best), key=lambda f: best.index(f.name))
         self._points = {family.name: self._ladder.points(family) for family in self.field.searched()}
 
-    def _limit_reached(self) -> bool:
+    def enough(self) -> bool:
+        """Are there as many candidates as were asked for, or as the rows can tell apart?"""
         tried = self.board.tried
         if self.settings.n_trials is not None:
             return tried >= self.settings.n_trials
@@ -276,7 +277,7 @@ class Planner:
         """
         if self._blocks.tested or not (self.settings.clocked and self.settings.preset.blocks):
             return None
-        if self._baselines or self._scouting or self._firsts or self._limit_reached():
+        if self._baselines or self._scouting or self._firsts or self.enough():
             return None
         able = [f for f in self.field.searched() if f.blocks and self._may_go_on(f)]
         return self._tested(self._blocks.first([t for f in able for t in self.board.account(f).trials[:1]]))

@@ -6,7 +6,6 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from automl.contract import Finding
 from automl.search.deploy import ENSEMBLE, Deployment
 from automl.search.families import Skipped
 from automl.search.trial import Trial
@@ -37,17 +36,6 @@ def board_rows(
             )
         )
     return rows
-
-
-def no_lift(score: float, baseline: Trial | None) -> list[Finding]:
-    """What to say of an end with an expected score that is below the best baseline's."""
-    if baseline is None or not score < baseline.score:
-        return []
-    what = (
-        f"what was found is expected to score {score:.5g}, and the best baseline, {baseline.name}, {baseline.score:.5g}"
-    )
-    done = "kept: unlike the second figure, the first is of rows that had no say in the choice"
-    return [Finding("no-lift", what, done=f"{done}; more rows or a longer time_limit may tell them apart")]
 
 
 def _trial_row(trial: Trial, weight: float, weighted: bool) -> dict[str, Any]:

@@ -41,7 +41,8 @@ from automl.search.keeper import Keeper
 from automl.search.planner import Planner
 from automl.search.refine import Refined, refined
 from automl.search.refitting import Refitting, seconds_to_refit, worth_refitting
-from automl.search.rows import board_rows, no_lift
+from automl.search.remarks import remarks
+from automl.search.rows import board_rows
 from automl.search.scheduler import Scheduler
 from automl.search.scorer import Scorer
 from automl.search.settings import Settings
@@ -198,11 +199,13 @@ class Run:
         plan = self._concluded(self.blender.last())
         if self.budget.asked and self.scales is not None:
             plan = self._kept_to_limits(plan, self.scales.committed)
+        whole = not (self.stopped() or self.broken_off)  # which a run is not whose disk takes no more
         if self.keeper.trouble is not None:
             plan = self._rescued(self.keeper.trouble)
-        elif not (self.stopped() or self.broken_off):
+        elif whole:
             self.keeper.note({"type": "finished"})
-        for finding in no_lift(plan.score, None if self.budget.asked else self.board.best(baseline=True)):
+        unneeded = self.clock.left() if whole and self.planner.enough() else 0.0
+        for finding in remarks(plan.score, self.board, self.budget.asked, unneeded):
             self._notice(finding)
         self.emit(run_finished(plan.score, self.board, self.clock, self._searched, self.executor.nodes()))
         return plan
@@ -340,11 +343,8 @@ class Run:
     def _announce(self) -> None:
         baseline = self.board.best(baseline=True)
         if self.plan is not None:
-            self.emit(
-                EnsembleImproved(
-                    self.plan.score, baseline.score if baseline else None, len(self.plan.chosen), self.clock.left()
-                )
-            )
+            beaten = baseline.score if baseline else None
+            self.emit(EnsembleImproved(self.plan.score, beaten, len(self.plan.chosen), self.clock.left()))
 
     # -- committing ------------------------------------------------------------------------------------------------
 

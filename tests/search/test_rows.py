@@ -10,7 +10,7 @@ import pytest
 
 from automl.search.deploy import ENSEMBLE, Deployment
 from automl.search.families import Field, Skipped
-from automl.search.rows import board_rows, no_lift
+from automl.search.rows import board_rows
 
 
 @pytest.fixture
@@ -69,12 +69,3 @@ def test_an_ensemble_of_one_says_which(found: Any) -> None:
 def test_rows_are_json(found: Any) -> None:
     plan = Deployment((), ("good",), (1.0,), "", math.nan)
     json.dumps(board_rows(found.board.trials, [Skipped("gone", "x")], plan), allow_nan=False)
-
-
-def test_an_end_below_the_best_baseline_is_said_and_no_other(found: Any) -> None:
-    best = found.board.best(baseline=True)
-    (said,) = no_lift(best.score - 0.1, best)
-    assert f"the best baseline, {best.name}" in said.what
-    assert not no_lift(best.score, best)
-    assert not no_lift(math.nan, best)
-    assert not no_lift(0.5, None)
