@@ -1,4 +1,4 @@
-"""Further repeats of the folds, on little data: steadier predictions of what is good."""
+"""Further repeats of the folds, where the user's have some: steadier predictions of what is good."""
 
 from __future__ import annotations
 

@@ -22,7 +22,6 @@ class Preset:
             measured, when there is a time limit.
         starts: start points tried per family before its search.
         racing: give up a candidate that is hopeless on its first folds.
-        repeats: on little data, more than one round of folds for the best.
         blocks: try feature blocks.
         ensemble: combine models; False keeps the best one alone.
         members: about how many models may be combined, if they are fast enough together.
@@ -40,7 +39,6 @@ class Preset:
     row_ms: float = 4.0
     starts: int = 8
     racing: bool = True
-    repeats: bool = True
     blocks: bool = True
     ensemble: bool = True
     members: int = CombineContext.most

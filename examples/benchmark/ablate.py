@@ -23,7 +23,6 @@ SEARCHES: Mapping[str, Mapping[str, Any]] = {
     "default points only": {"preset": {"starts": 1}},
     "no fold racing": {"preset": {"racing": False}},
     "always 8 folds": {"preset": {"folds": 8}},
-    "no repeats": {"preset": {"repeats": False}},
     "members refit on all rows": {"preset": {"refit": True}},
     "one fit at a time on two threads": {"preset": {"threads": 2}},
 }

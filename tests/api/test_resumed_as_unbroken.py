@@ -46,7 +46,7 @@ def breaking(after: int) -> Callable[[RunEvent], None]:
 
 @pytest.fixture(scope="module", autouse=True)
 def repeated() -> Iterator[None]:
-    """Without a clock no repeats are made: here they are, two of three folds, unless folds are given."""
+    """Folds of our own are made once: here they are repeated, two of three folds, unless folds are given."""
 
     def twice(*args: Any) -> Folding:
         if args[-1] is not None:

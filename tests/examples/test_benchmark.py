@@ -279,9 +279,9 @@ def test_an_ablation_is_a_line_and_its_options_are_the_engines() -> None:
     for given in [*(fit.options for fit in fits), *fits[0].endings.values()]:
         AutoML(**{**given, "preset": Preset(**given.get("preset", {}))})
     rows = [row("ours", "a", 0.1), row(AS_IT_IS, "a", 0.2)]
-    rows += [row(system_of(change), "a", 0.22) for change in ("no repeats", "no calibration")]
+    rows += [row(system_of(change), "a", 0.22) for change in ("always 8 folds", "no calibration")]
     told = ablation_table(rows)
-    assert "| 60 s | no repeats | 1 of 1 | 1.25 | – | 2 | 4 |" in told
+    assert "| 60 s | always 8 folds | 1 of 1 | 1.25 | – | 2 | 4 |" in told
     assert "| 60 s | no calibration | 1 of 1 | 1.1 | – | 2 | 4 |" in told
 
 

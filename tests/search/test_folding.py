@@ -79,20 +79,8 @@ def test_counted_trials_have_folds_that_depend_on_nothing_but_size(bench: Any) -
     assert {count(1000, cost=c, bench=bench, n_trials=3) for c in (0.001, 1.0, 1e6)} == {5}
 
 
-def test_little_data_is_split_again_when_there_is_time(bench: Any) -> None:
-    often = folds_of(bench, deadline=1e9, seconds=60.0, n_trials=None)
-    once = folds_of(bench, deadline=1e9, seconds=5.0, n_trials=None)
-    assert often.repeats > 1
-    assert len(often.folds) == often.repeats * often.judged
-    assert once.repeats == 1
-    first = often.folds[0].valid
-    again = often.folds[often.judged].valid
-    assert first.tolist() != again.tolist()
-
-
-def test_groups_and_time_are_split_once(bench: Any) -> None:
-    for role in ("groups", "time"):
-        assert folds_of(bench, roles={role: "f2"}, deadline=1e9, seconds=60.0, n_trials=None).repeats == 1
+def test_folds_of_our_own_are_made_once_however_few_the_rows(bench: Any) -> None:
+    assert folds_of(bench, deadline=1e9, seconds=60.0, n_trials=None).repeats == 1
 
 
 def test_all_models_get_the_same_folds_each_time(bench: Any) -> None:
@@ -148,11 +136,6 @@ def test_folds_that_grow_are_as_those_of_a_time_the_largest_first(bench: Any) ->
     assert folding.in_time
     assert [len(fold.train) for fold in folding.folds] == [50, 40, 30, 20, 10]
     assert not folds_of(bench, KFold(5)).in_time
-
-
-def test_what_one_model_will_answer_is_not_judged_by_the_mean_of_repeats(bench: Any) -> None:
-    options: dict[str, Any] = {"deadline": 1e9, "seconds": 60.0, "n_trials": None}
-    assert folds_of(bench, preset=PRESETS["interpretable"], **options).repeats == 1
 
 
 @pytest.mark.parametrize(
