@@ -89,3 +89,10 @@ class InlineExecutor:
         if self._dataset is not None:
             forget_views(self._dataset)
         self._dataset = None
+
+
+def opened(dataset: Dataset) -> InlineExecutor:
+    """One that has this data."""
+    inline = InlineExecutor()
+    inline.open(dataset)
+    return inline

@@ -48,6 +48,8 @@ class Scales(Protocol):
 class Budget:
     """The limits that the user gave and those of the preset, and what the members of an ensemble take of them.
 
+    What members share on disk counts for each of them: an ensemble may end up smaller than it had to be.
+
     Args:
         beside: bytes that are saved beside the members.
         times: what trials take to answer; None takes the workers' own figures.

@@ -9,7 +9,7 @@ written once.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import partial
 from typing import Any
 
@@ -99,7 +99,8 @@ class Inputs:
         """What `state` came from."""
         params = dict(state["params"])
         if isinstance(params["preset"], dict):
-            params["preset"] = Preset(**params["preset"])
+            known = {one.name for one in fields(Preset)}  # an earlier version may have had others
+            params["preset"] = Preset(**{name: value for name, value in params["preset"].items() if name in known})
         table = Table(tuple(Column(**column) for column in state["columns"]), state["n_rows"])
         folds = tuple(Fold(*fold) for fold in state["folds"])
         folding = Folding(folds, state["repeats"], state["in_time"])

@@ -15,25 +15,24 @@ def remarks(score: float, board: Board, limited: bool, unneeded: float) -> list[
     Args:
         score: that the model is expected to have.
         limited: the user limits latency or size, so that a baseline may be better.
-        unneeded: seconds of the time limit that were left when there were enough candidates.
+        unneeded: share of the search's time that was left when there were enough candidates; 0 when it was not so.
     """
+    settings = board.settings
+    early = settings.clocked and settings.n_trials is None and unneeded > _WORTH_TELLING
     baseline, found = None if limited else board.best(baseline=True), []
     if baseline is not None and score < baseline.score:
-        found.append(_no_lift(score, baseline))
-    settings = board.settings
-    if settings.clocked and settings.n_trials is None and unneeded > _WORTH_TELLING * settings.seconds:
-        found.append(_enough_tried(board, unneeded))
-    return found
+        found.append(_no_lift(score, baseline, "more rows" if early else "more rows or a longer time_limit"))
+    return [*found, _enough_tried(board, unneeded)] if early else found
 
 
-def _no_lift(score: float, baseline: Trial) -> Finding:
+def _no_lift(score: float, baseline: Trial, remedy: str) -> Finding:
     what = (
         f"what was found is expected to score {score:.5g}, and the best baseline, {baseline.name}, {baseline.score:.5g}"
     )
     done = "kept: unlike the second figure, the first is of rows that had no say in the choice"
-    return Finding("no-lift", what, done=f"{done}; more rows or a longer time_limit may tell them apart")
+    return Finding("no-lift", what, done=f"{done}; {remedy} may tell them apart")
 
 
 def _enough_tried(board: Board, unneeded: float) -> Finding:
     what = f"{board.tried} candidates are about as many as {board.facts.n_rows:,} training rows can tell apart"
-    return Finding("enough-tried", what, done=f"ended {unneeded:.0f} s before the limit; n_trials= asks for more")
+    return Finding("enough-tried", what, done=f"ended with {unneeded:.0%} of the time left; n_trials= asks for more")

@@ -16,7 +16,7 @@ import numpy as np
 from automl.contract import ADDITIVE, ArtifactError, Finding, Metric, NothingFitted, Problem, Table, TaskPlugin
 from automl.discovery import PluginRef
 from automl.ensemble import Blend, Recipe, selection_optimism
-from automl.execution.inline import InlineExecutor
+from automl.execution.inline import opened
 from automl.execution.job import Dataset
 from automl.execution.protocol import Executor
 from automl.execution.unit import facts_of
@@ -101,7 +101,7 @@ class Run:
         self.honest: Honest | None = None
         self._combiner: Recipe | None = None
         self._refitted: dict[str, list[int]] = {}
-        self._searched, self.broken_off = 0.0, False
+        self._searched, self._unneeded, self.broken_off = 0.0, 0.0, False
         parts = (task, problem, self.metric, self.board, self.scorer, settings, clock, self._folds_of, self._kept())
         self.blender = Blender(*parts, self.budget, settings.clocked and executor.isolates)
 
@@ -133,13 +133,15 @@ class Run:
             note=self.keeper.note,
             narrow=self._narrow,
             stopped=self.stopped,
-            here=self._here if self.settings.clocked and self.executor.isolates else None,
+            here=partial(opened, self.dataset) if self.settings.clocked and self.executor.isolates else None,
         )
         with closing(self.planner):
             scheduler.run()
         self._searched = self.clock.elapsed() - started
         if scheduler.lost:
             self._mourn(scheduler.lost)
+        elif self.planner.enough() and not self.stopped():
+            self._unneeded = self.clock.left() / (self.clock.left() + self._searched)
 
     def _narrow(self, folds: int) -> None:
         """Judge on fewer folds from now on, baselines too: no contender can have all of them in time."""
@@ -185,12 +187,6 @@ class Run:
         for finding in self.history.findings:
             self._notice(finding)
 
-    def _here(self) -> Executor:
-        """Jobs in this process."""
-        inline = InlineExecutor()
-        inline.open(self.dataset)
-        return inline
-
     def finish(self) -> Deployment:
         """The last blend, refit where fold models are not averaged, and the last commit. Raises NothingFitted."""
         if not self.board.n_ok():
@@ -199,14 +195,10 @@ class Run:
         plan = self._concluded(self.blender.last())
         if self.budget.asked and self.scales is not None:
             plan = self._kept_to_limits(plan, self.scales.committed)
-        whole = not (self.stopped() or self.broken_off)  # which a run is not whose disk takes no more
         if self.keeper.trouble is not None:
             plan = self._rescued(self.keeper.trouble)
-        elif whole:
+        elif not (self.stopped() or self.broken_off):
             self.keeper.note({"type": "finished"})
-        unneeded = self.clock.left() if whole and self.planner.enough() else 0.0
-        for finding in remarks(plan.score, self.board, self.budget.asked, unneeded):
-            self._notice(finding)
         self.emit(run_finished(plan.score, self.board, self.clock, self._searched, self.executor.nodes()))
         return plan
 
@@ -219,6 +211,10 @@ class Run:
             self.clock.refitting = self.clock.blending = 0.0  # what they were kept for is over
             plan = self._refit(plan)
         self.honest = self._honest(made.blend, learnt.optimism)
+        said = {finding.code for finding in self.problem.findings}
+        for finding in remarks(plan.score, self.board, self.budget.asked, self._unneeded):
+            if finding.code not in said:
+                self._notice(finding)
         self._commit(plan, honest=True)
         return plan
 
@@ -278,7 +274,8 @@ class Run:
 
     def _refits(self) -> bool:
         """Are the ensemble's members fitted on all rows at the end, to answer in place of their folds' models?"""
-        return not self._averaged() or worth_refitting(self.settings, self.folding.judged, self.folding.unseen)
+        unseen = self.folding.unseen(len(self.table))
+        return not self._averaged() or worth_refitting(self.settings, self.folding.judged, unseen)
 
     def _folds_of(self, trial: Trial, most: int | None = None) -> list[int]:
         """Folds whose models answer for a trial; at most so many, all that are kept for None."""

@@ -29,7 +29,7 @@ class Preset:
         stack: try a second layer over the ensemble's answer.
         calibrate: calibrate the ensemble's answer where that helps.
         refit: answer with models fitted again on all rows, not with the mean of the folds' models; None does so where
-            there are few folds and 180 seconds or more.
+            there are few folds, which leave out a tenth of the rows or more, and 180 seconds or more.
         readable: only models that `AutoML.describe` can put in words.
         threads: of one fit; that many fewer run at a time.
     """

@@ -13,7 +13,7 @@ from automl.contract import ArtifactError, read_state
 from automl.store.files import below, digest, digest_of, safe_name
 from automl.store.values import dumps, loads
 
-FORMAT = 2
+FORMAT, _BEFORE_SHARING = 2, 1
 MANIFEST = "manifest.json"
 _HEAD, _MIDDLE, _TAIL = b'{"sha256":"', b'","manifest":', b"}\n"
 _COMMITS_MEANWHILE = 10
@@ -133,14 +133,14 @@ def encode(manifest: Manifest) -> bytes:
     """The bytes of manifest.json: strict JSON that carries the hash of its own body."""
     body = dumps(
         {
-            "format_version": FORMAT,
+            "format_version": FORMAT if manifest.same else _BEFORE_SHARING,
             "created": manifest.created,
             "versions": manifest.versions,
             "files": {name: [entry.sha256, entry.size] for name, entry in sorted(manifest.files.items())},
             "models": {key: {str(k): path for k, path in folds.items()} for key, folds in manifest.models.items()},
             "states": manifest.states,
             "content": manifest.content,
-            "same": manifest.same,
+            **({"same": manifest.same} if manifest.same else {}),
         }
     ).encode("utf-8")
     return _HEAD + digest(body).encode() + _MIDDLE + body + _TAIL
@@ -232,7 +232,7 @@ def _verify(manifest: Manifest) -> None:
             raise ArtifactError(f"cannot read {file}: {error}; the artifact is incomplete: {_AGAIN}") from error
         if not same:
             raise ArtifactError(f"{file} is damaged: its hash differs from the manifest's; {_AGAIN}")
-    for folder in [*manifest.folders, *manifest.same.values()]:
+    for folder in dict.fromkeys([*manifest.folders, *manifest.same.values()]):
         if not (manifest.folder / folder).is_dir():
             raise ArtifactError(f"{manifest.folder / folder} is missing; the artifact is incomplete: {_AGAIN}")
         for file in _listed(manifest.folder / folder):

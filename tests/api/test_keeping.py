@@ -187,6 +187,16 @@ def test_a_copy_stands_on_its_own(fast: Any, frame: Any, through: Any) -> None:
         twin.refit()
 
 
+def test_a_saved_model_whose_folds_are_alike_goes_through_what_knows_files_only(fast: Any, tmp_path: Path) -> None:
+    """Where every fold has as many rows of each class, the constants that they give are the same."""
+    frame = pd.DataFrame({"a": np.linspace(0, 1, 100), "kind": ["p", "q"] * 50})
+    AutoML(**fast(models=["prior-baseline", "linear-baseline"])).fit(frame, "kind").save(tmp_path / "saved")
+    saved = AutoML.load(tmp_path / "saved")
+    assert all(any(folder.rglob("*.json")) for folder in (tmp_path / "saved").rglob("*") if folder.is_dir())
+    again = pickle.loads(pickle.dumps(saved))
+    pd.testing.assert_frame_equal(again.predict_proba(frame), saved.predict_proba(frame))
+
+
 def test_an_estimator_that_is_not_fitted_can_be_copied_too(fast: Any) -> None:
     assert pickle.loads(pickle.dumps(AutoML(**fast()))).get_params() == AutoML(**fast()).get_params()
 

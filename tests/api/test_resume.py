@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from sklearn.datasets import load_iris
 from automl import AutoML, Preset
 from automl.contract import ArtifactError, OptionError
 from automl.events import EnsembleImproved, Noticed, RunEvent, TrialFinished
+from automl.search import history
 from automl.store import Journal, RunFolder, load_manifest
 
 OPTIONS: Mapping[str, Any] = {"n_trials": 3, "models": ["extra-trees", "linear-baseline"], "executor": "inline"}
@@ -216,6 +218,18 @@ def test_scores_of_two_metrics_are_not_mixed(broken: tuple[AutoML, list[Path]], 
     place = shutil.copytree(broken[1][0], tmp_path / "run")
     with pytest.raises(OptionError, match=r"cannot go on with metric 'accuracy'"):
         AutoML.resume(place, metric="accuracy")
+
+
+def test_what_a_preset_no_longer_has_is_left_out(
+    data: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def before(preset: Preset) -> dict[str, Any]:
+        return {**asdict(preset), "gone": True}
+
+    monkeypatch.setattr(history, "asdict", before)
+    options: dict[str, Any] = {"models": ["linear-baseline"], "executor": "inline", "verbose": 0}
+    AutoML(n_trials=1, preset=Preset(starts=2), path=tmp_path / "run", **options).fit(data, "target")
+    assert AutoML.resume(tmp_path / "run", n_trials=2).preset == Preset(starts=2)
 
 
 def test_a_preset_whose_models_were_not_kept_is_refused(broken: tuple[AutoML, list[Path]], tmp_path: Path) -> None:

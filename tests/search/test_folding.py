@@ -193,3 +193,9 @@ def test_folds_that_split_a_group_are_refused(bench: Any) -> None:
     problem = problem_of(table, groups="f2")
     with pytest.raises(PluginError, match="rows of one group on both sides"):
         make_folds(Careless(), problem, table, bench.facts, [bench.family("m")], Settings(n_trials=3))
+
+
+def test_what_a_window_leaves_out_has_not_been_seen(bench: Any) -> None:
+    window = folds_of(bench, TimeSeriesSplit(5, max_train_size=10, test_size=5))
+    assert window.unseen(60) == pytest.approx(50 / 60)
+    assert folds_of(bench, KFold(5)).unseen(60) == pytest.approx(0.2)

@@ -85,25 +85,51 @@ def test_of_a_commit_that_was_read_no_other_is_exported(run: RunFolder, tmp_path
     assert load_manifest(tmp_path / "out").content == {"n": 1}
 
 
-@pytest.fixture
-def alike(tmp_path: Path) -> Path:
-    """An export of three models, two of which see the data alike."""
-    run = RunFolder.create(tmp_path / "run")
-    view = {"view/0/state.json": b"{}", "view/0/arrays": b"terms", "view/state.json": b"[]"}
-    run.write_model("a", 0, {**view, "model/trees": b"1"})
-    run.write_model("b", 0, {**view, "model/trees": b"2"})
-    run.write_model("b", 1, {**view, "view/0/arrays": b"other", "model/trees": b"3"})
+def exported(tmp_path: Path, *models: dict[str, bytes]) -> Path:
+    """An export of models "a", "b", … of one fold with these files."""
+    run = RunFolder.create(tmp_path / "models")
+    for key, contents in zip("abcd", models, strict=False):
+        run.write_model(key, 0, contents)
     run.commit({}, {})
     export(run, tmp_path / "out")
     return tmp_path / "out"
 
 
+VIEW = {"view/0/state.json": b"{}", "view/0/arrays": b"terms", "view/state.json": b"[]"}
+
+
+@pytest.fixture
+def alike(tmp_path: Path) -> Path:
+    """Three models, two of which see the data alike."""
+    other = {**VIEW, "view/0/arrays": b"other", "model/trees": b"3"}
+    return exported(tmp_path, {**VIEW, "model/trees": b"1"}, {**VIEW, "model/trees": b"2"}, other)
+
+
 def test_equal_folders_of_models_are_kept_once(alike: Path) -> None:
     found = load_manifest(alike)
-    assert not (found.model_folder("b", 0) / "view").exists()
     assert found.elsewhere("b", 0) == {"view": found.model_folder("a", 0) / "view"}
-    assert found.elsewhere("a", 0) == found.elsewhere("b", 1) == {}
+    assert found.elsewhere("a", 0) == found.elsewhere("c", 0) == {}
     assert sorted(p.name for p in found.model_folder("b", 0).iterdir()) == ["model"]
+
+
+def test_only_an_export_that_shares_needs_a_reader_that_knows_of_it(alike: Path, run: RunFolder) -> None:
+    assert b'"format_version":2' in (alike / "manifest.json").read_bytes()
+    assert b'"format_version":1' in (run.path / "manifest.json").read_bytes()
+
+
+def test_models_that_are_alike_to_the_last_file_have_one_folder(tmp_path: Path) -> None:
+    whole = {**VIEW, "model/trees": b"1"}
+    found = load_manifest(exported(tmp_path, whole, whole, {**VIEW, "model/trees": b"2"}, whole))
+    assert {found.model_folder(key, 0) for key in "abd"} == {found.folder / "members/a/fold-0"}
+    assert found.elsewhere("d", 0) == {}
+    assert list(found.same) == ["members/c/fold-0/view"]
+
+
+def test_every_folder_keeps_a_file_as_some_copies_know_only_those(tmp_path: Path) -> None:
+    one, two = {**VIEW, "model/trees": b"1"}, {"view/0/state.json": b"[]", "model/trees": b"2"}
+    found = load_manifest(exported(tmp_path, one, two, {**VIEW, "model/trees": b"2"}))
+    assert list(found.same) == ["members/c/fold-0/view"]
+    assert (found.model_folder("c", 0) / "model/trees").read_bytes() == b"2"
 
 
 def test_an_export_that_keeps_folders_once_is_exported_again_as_it_is(alike: Path, tmp_path: Path) -> None:
