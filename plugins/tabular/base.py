@@ -8,6 +8,8 @@ S         classes seen in training, S <= K
 
 from __future__ import annotations
 
+import gzip
+import zlib
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
@@ -229,20 +231,29 @@ class NativeModel(RowModel):
         """The fitted part that `dump` wrote; the other attributes are there already."""
 
     def save(self, folder: Path) -> None:
-        """Write the native file beside the plain state."""
+        """Write the native file beside the plain state, compressed: it takes a third to a half."""
         write_state(folder, {name: value for name, value in vars(self).items() if name != "booster"})
         if self.booster is not None:
-            (folder / self.native).write_bytes(self.dump())
+            (folder / f"{self.native}.gz").write_bytes(gzip.compress(self.dump(), 6, mtime=0))
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Read what `save` wrote. Raises ArtifactError when the native file is missing."""
+        """Read what `save` wrote, or what it wrote before it compressed.
+
+        Raises ArtifactError when the native file is missing or damaged.
+        """
         self = cls.restore(read_state(folder))
-        file = folder / cls.native
-        if file.is_file():
-            self.booster = self.parse(file.read_bytes())
+        plain, packed = folder / cls.native, folder / f"{cls.native}.gz"
+        if packed.is_file():
+            try:
+                blob = gzip.decompress(packed.read_bytes())
+            except (OSError, EOFError, zlib.error) as error:
+                raise ArtifactError(f"{packed.name} is damaged: {error}") from error
+            self.booster = self.parse(blob)
+        elif plain.is_file():
+            self.booster = self.parse(plain.read_bytes())
         elif self.flat is None:
-            raise ArtifactError(f"{file.name} is missing; the saved model is incomplete")
+            raise ArtifactError(f"{packed.name} is missing; the saved model is incomplete")
         return self
 
 
